@@ -1,0 +1,2 @@
+// Package keys answers one question: where in Pebble is it?
+package keys

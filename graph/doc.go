@@ -1,0 +1,2 @@
+// Package graph answers one question: which memories belong together?
+package graph

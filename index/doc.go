@@ -1,0 +1,2 @@
+// Package index answers one question: which rows are worth comparing?
+package index

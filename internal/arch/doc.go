@@ -1,0 +1,2 @@
+// Package arch answers one question: does every import point down?
+package arch

@@ -1,0 +1,2 @@
+// Package weights answers one question: what are the numbers of a model?
+package weights

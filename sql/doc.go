@@ -1,0 +1,2 @@
+// Package sql answers one question: what did the user mean?
+package sql

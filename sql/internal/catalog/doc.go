@@ -1,0 +1,2 @@
+// Package catalog answers one question: what would PostgreSQL say is there?
+package catalog

@@ -1,0 +1,2 @@
+// Package duck answers one question: how does DuckDB run it?
+package duck

@@ -1,0 +1,2 @@
+// Package plan answers one question: which road does a statement take?
+package plan

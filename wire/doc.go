@@ -1,0 +1,2 @@
+// Package wire answers one question: who is asking?
+package wire
