@@ -1,0 +1,74 @@
+package db
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Errors of opening and closing.
+var (
+	ErrClosed  = errors.New("db: closed")                                // the database, snapshot or batch is closed
+	ErrLocked  = errors.New("db: directory is in use by another engram") // Open: somebody else holds the lock
+	ErrCorrupt = errors.New("db: corrupt")                               // bytes on disk are not what was written; the message names the file
+	ErrFormat  = errors.New("db: format version not supported")          // Open: the directory was written by a newer version
+	ErrFailed  = errors.New("db: disk failed")                           // a commit could not be synced; open the database again
+)
+
+// Errors of naming.
+var (
+	ErrTableNotFound  = errors.New("db: table not found")
+	ErrTableExists    = errors.New("db: table already exists")
+	ErrColumnNotFound = errors.New("db: column not found")
+	ErrSchemaNotFound = errors.New("db: schema not found")
+	ErrSchemaExists   = errors.New("db: schema already exists")
+	ErrSchemaNotEmpty = errors.New("db: schema is not empty")
+	ErrRowNotFound    = errors.New("db: row not found")
+	ErrSystemTable    = errors.New("db: memories is part of every database") // DROP or change of a built-in column
+	ErrInvalidTable   = errors.New("db: invalid table")                      // a descriptor that contradicts itself
+)
+
+// Errors of writing.
+var (
+	ErrConflict      = errors.New("db: could not serialize access due to concurrent update") // try the batch again
+	ErrReadOnly      = errors.New("db: read-only batch")
+	ErrBatchTooLarge = errors.New("db: batch too large")
+	ErrInvalidValue  = errors.New("db: invalid value")
+	ErrNoModel       = errors.New("db: no text model") // wrapped by Options.TextEncoder while no model is installed
+)
+
+// ConstraintKind says which kind of constraint was violated.
+type ConstraintKind uint8
+
+// The kinds of constraint violation.
+const (
+	UniqueViolation  ConstraintKind = 1
+	NotNullViolation ConstraintKind = 2
+	CheckViolation   ConstraintKind = 3 // raised by package sql, which evaluates CHECK expressions
+)
+
+// ConstraintError says that a row breaks a constraint. Error gives PostgreSQL's message, Detail PostgreSQL's detail
+// (`Key (id)=(1) already exists.`).
+type ConstraintError struct {
+	Kind                                      ConstraintKind
+	Schema, Table, Column, Constraint, Detail string
+}
+
+// Error spells the violation as PostgreSQL does.
+func (e *ConstraintError) Error() string {
+	switch e.Kind {
+	case UniqueViolation:
+		return fmt.Sprintf("duplicate key value violates unique constraint %q", e.Constraint)
+	case NotNullViolation:
+		return fmt.Sprintf("null value in column %q of relation %q violates not-null constraint", e.Column, e.Table)
+	default:
+		return fmt.Sprintf("new row for relation %q violates check constraint %q", e.Table, e.Constraint)
+	}
+}
+
+// QueryDimensionError says that two vectors of different dimensions were compared (pgvector's wording, SQLSTATE 22000).
+type QueryDimensionError struct{ Stored, Query int }
+
+// Error spells the mismatch as pgvector does.
+func (e *QueryDimensionError) Error() string {
+	return fmt.Sprintf("different vector dimensions %d and %d", e.Stored, e.Query)
+}

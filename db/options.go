@@ -1,0 +1,31 @@
+package db
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// Options configure a database. Nil and the zero value mean the defaults.
+type Options struct {
+	FS     vfs.FS       // nil means the operating system's files
+	Logger *slog.Logger // nil means no log
+
+	// TextEncoder gives the model that turns text into vectors. It is called when one is first needed and again, about
+	// every two seconds while texts wait, as long as its error wraps ErrNoModel. Nil means there is never a model.
+	TextEncoder func(ctx context.Context) (Encoder, error)
+
+	MemoryLimit  int64 // bytes for caches and write buffers; 0 means 512 MiB
+	SealRows     int   // head rows of a table at which it is sealed; 0 means 50,000
+	SealBytes    int64 // head bytes of a table at which it is sealed; 0 means 128 MiB
+	NoBackground bool  // no sealing, compacting or embedding but by Seal, Compact and EmbedPending
+}
+
+// Encoder turns texts into vectors. Encode returns one vector of Dim elements for each text, in order.
+// It must be safe for concurrent use.
+type Encoder interface {
+	Encode(ctx context.Context, texts []string) ([][]float32, error)
+	Dim() int
+	Name() string
+}
