@@ -1,0 +1,15 @@
+//go:build !unix
+
+package weights
+
+import (
+	"errors"
+	"os"
+)
+
+// mapFile fails: the file is read in pieces instead.
+func mapFile(*os.File, int64) ([]byte, error) {
+	return nil, errors.New("weights: no file maps on this system")
+}
+
+func unmapFile([]byte) error { return nil }

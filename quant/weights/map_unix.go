@@ -1,0 +1,20 @@
+//go:build unix
+
+package weights
+
+import (
+	"errors"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// mapFile maps n bytes of f to be read.
+func mapFile(f *os.File, n int64) ([]byte, error) {
+	if int64(int(n)) != n {
+		return nil, errors.New("weights: file too large to map")
+	}
+	return unix.Mmap(int(f.Fd()), 0, int(n), unix.PROT_READ, unix.MAP_SHARED)
+}
+
+func unmapFile(b []byte) error { return unix.Munmap(b) }
