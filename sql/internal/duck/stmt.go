@@ -1,0 +1,171 @@
+package duck
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	mapping "github.com/duckdb/duckdb-go-bindings"
+)
+
+// StatementKind is DuckDB's kind of a statement. The numbers are those of DuckDB's C interface.
+type StatementKind uint8
+
+// The kinds that matter to the caller; others exist.
+const (
+	SelectStatement      StatementKind = 1
+	InsertStatement      StatementKind = 2
+	UpdateStatement      StatementKind = 3
+	ExplainStatement     StatementKind = 4
+	DeleteStatement      StatementKind = 5
+	CreateStatement      StatementKind = 7
+	TransactionStatement StatementKind = 10
+	CopyStatement        StatementKind = 11
+	DropStatement        StatementKind = 15
+	PragmaStatement      StatementKind = 17
+	SetStatement         StatementKind = 20
+)
+
+// Column is a named, typed column.
+type Column struct {
+	Name string
+	Type Type // the unknown type when DuckDB cannot tell before parameters have values
+}
+
+// Stmt is a prepared statement of one connection.
+type Stmt struct {
+	conn   *Conn
+	h      mapping.PreparedStatement
+	params []param // params[i-1] is $i
+	cols   []Column
+	kind   StatementKind
+}
+
+type param struct {
+	index mapping.IdxT // DuckDB's number, 0 when the statement does not mention $i
+	typ   Type
+}
+
+// maxParams is what the Postgres protocol can number.
+const maxParams = 65535
+
+// describe reads what DuckDB found out while it prepared.
+func (s *Stmt) describe() error {
+	s.kind = StatementKind(mapping.PreparedStatementType(s.h))
+	for idx := mapping.IdxT(1); idx <= mapping.NParams(s.h); idx++ {
+		name := mapping.ParameterName(s.h, idx)
+		n, err := strconv.Atoi(name)
+		if err != nil || n < 1 || n > maxParams {
+			return &Error{Kind: Binder, Message: fmt.Sprintf("parameter $%s is not a number from 1 to %d", name, maxParams)}
+		}
+		for len(s.params) < n {
+			s.params = append(s.params, param{})
+		}
+		s.params[n-1] = param{index: idx, typ: takeType(mapping.ParamLogicalType(s.h, idx))}
+	}
+	n := mapping.PreparedStatementColumnCount(s.h)
+	for j := mapping.IdxT(0); j < n; j++ {
+		s.cols = append(s.cols, Column{
+			Name: mapping.PreparedStatementColumnName(s.h, j),
+			Type: takeType(mapping.PreparedStatementColumnLogicalType(s.h, j)),
+		})
+	}
+	return nil
+}
+
+// ParamCount is the highest parameter number the statement mentions.
+func (s *Stmt) ParamCount() int { return len(s.params) }
+
+// ParamType is the type DuckDB expects of parameter $i, counting from 1. ok is false when it could not tell, or when the
+// statement does not mention $i.
+func (s *Stmt) ParamType(i int) (t Type, ok bool) {
+	if i < 1 || i > len(s.params) {
+		return Type{}, false
+	}
+	t = s.params[i-1].typ
+	return t, t.Known()
+}
+
+// Columns are the columns of the result. When DuckDB could not resolve them before the parameters have values, known is
+// false and the columns say nothing.
+func (s *Stmt) Columns() (cols []Column, known bool) {
+	for _, c := range s.cols {
+		if !c.Type.Known() {
+			return s.cols, false
+		}
+	}
+	return s.cols, true
+}
+
+// Kind is the kind of the statement.
+func (s *Stmt) Kind() StatementKind { return s.kind }
+
+// Bind gives parameter $i, counting from 1, a value in one of the forms that Writer.SetValue takes, as type t; the unknown
+// type stands for the parameter's own (DuckDB's ParamType), and for the type that fits the value where that is unknown,
+// too. A number the statement does not mention is accepted up to the protocol's limit and ignored. Values stay bound.
+func (s *Stmt) Bind(i int, v any, t Type) error {
+	if s.h.Ptr == nil {
+		return fmt.Errorf("duck: statement: %w", ErrClosed)
+	}
+	if i < 1 || i > maxParams {
+		return fmt.Errorf("duck: parameter number %d is outside 1..%d", i, maxParams)
+	}
+	if i > len(s.params) || s.params[i-1].index == 0 {
+		return nil
+	}
+	p := &s.params[i-1]
+	if t.ID == InvalidID {
+		t = p.typ
+	}
+	if t.ID == DecimalID && t.Width == 0 && p.typ.ID == DecimalID {
+		t = p.typ
+	}
+	val, err := makeValue(v, &t)
+	if err != nil {
+		return fmt.Errorf("parameter $%d: %w", i, err)
+	}
+	defer mapping.DestroyValue(&val)
+	if mapping.BindValue(s.h, p.index, val) != mapping.StateSuccess {
+		return fmt.Errorf("duck: parameter $%d: DuckDB refuses the value: %s", i, mapping.PrepareError(s.h))
+	}
+	return nil
+}
+
+// Query runs the statement and streams its result: the first chunk does not wait for the last. The context ends the
+// statement whenever it is cancelled, and is what functions and relations of ours receive; it must live until the
+// Result is closed.
+func (s *Stmt) Query(ctx context.Context) (*Result, error) {
+	if s.h.Ptr == nil {
+		return nil, fmt.Errorf("duck: statement: %w", ErrClosed)
+	}
+	x, err := s.conn.begin(ctx, false)
+	if err != nil {
+		return nil, err
+	}
+	r := &Result{x: x}
+	var pending mapping.PendingResult
+	if mapping.PendingPreparedStreaming(s.h, &pending) != mapping.StateSuccess {
+		err := x.wrap(Unclassified, mapping.PendingError(pending))
+		mapping.DestroyPending(&pending)
+		x.end()
+		return nil, err
+	}
+	state := mapping.ExecutePending(pending, &r.res)
+	mapping.DestroyPending(&pending)
+	if state != mapping.StateSuccess {
+		err := x.wrap(kindOf(mapping.ResultErrorType(&r.res)), mapping.ResultError(&r.res))
+		r.finish(false)
+		return nil, err
+	}
+	if err := r.describe(); err != nil {
+		r.finish(true)
+		return nil, err
+	}
+	return r, nil
+}
+
+// Close frees the statement. A Result of it may still be open.
+func (s *Stmt) Close() error {
+	mapping.DestroyPrepare(&s.h)
+	return nil
+}
