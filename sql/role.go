@@ -1,6 +1,7 @@
 package sql
 
 import (
+	"context"
 	"crypto/hmac"
 	"crypto/pbkdf2"
 	"crypto/rand"
@@ -13,6 +14,8 @@ import (
 	"strings"
 
 	"github.com/xdg-go/stringprep"
+
+	"engram/db"
 )
 
 // scramIterations is how often a password is hashed, PostgreSQL's own number.
@@ -105,4 +108,126 @@ func verifier(password string) (string, error) {
 		return password, nil
 	}
 	return NewVerifier(password)
+}
+
+// FirstRole is the superuser that every database has.
+const FirstRole = "engram"
+
+// Role finds a role by name; false means that there is none. The role engram is always there, without a password until
+// it is given one.
+func (e *Engine) Role(name string) (*Role, bool, error) {
+	snap := e.db.Snapshot()
+	defer snap.Close()
+	return roleIn(snap, name)
+}
+
+func roleIn(r db.Reader, name string) (*Role, bool, error) {
+	b, ok, err := r.Setting(roleKey(name))
+	if err != nil {
+		return nil, false, err
+	}
+	if !ok {
+		if name == FirstRole {
+			return &Role{Name: name, Superuser: true, Login: true}, true, nil
+		}
+		return nil, false, nil
+	}
+	role, _, err := decodeRole(name, b)
+	return role, err == nil, err
+}
+
+// SetPassword gives a role a password; the role is made, allowed to log in, when it does not exist. Only the verifier is
+// stored. An empty password takes the password away.
+func (e *Engine) SetPassword(ctx context.Context, name, password string) error {
+	b := e.db.NewBatch(nil)
+	defer b.Close()
+	role, ok, err := roleIn(b, name)
+	if err != nil {
+		return asError(err)
+	}
+	if !ok {
+		role = &Role{Name: name, Login: true}
+	}
+	if role.Verifier, err = verifier(password); err != nil {
+		return asError(err)
+	}
+	if err := putRole(b, role); err != nil {
+		return asError(err)
+	}
+	return wrapped(b.Commit(ctx))
+}
+
+// putRole writes a role; a new one gets the next OID.
+func putRole(b *db.Batch, role *Role) error {
+	s := storedRole{Verifier: role.Verifier, Superuser: role.Superuser, Login: role.Login}
+	if old, ok, err := b.Setting(roleKey(role.Name)); err != nil {
+		return err
+	} else if ok {
+		if _, s.OID, err = decodeRole(role.Name, old); err != nil {
+			return err
+		}
+	}
+	if s.OID == 0 {
+		oid, err := nextRoleOID(b, role.Name)
+		if err != nil {
+			return err
+		}
+		s.OID = oid
+	}
+	text, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	return b.SetSetting(roleKey(role.Name), text)
+}
+
+// firstRoleOID is the OID of the role engram, PostgreSQL's number of the bootstrap superuser.
+const firstRoleOID = 10
+
+func nextRoleOID(b *db.Batch, name string) (uint32, error) {
+	if name == FirstRole {
+		return firstRoleOID, nil
+	}
+	all, err := rolesIn(b)
+	if err != nil {
+		return 0, err
+	}
+	next := uint32(16400)
+	for _, r := range all {
+		next = max(next, r.oid+1)
+	}
+	return next, nil
+}
+
+// numberedRole is a role with its OID.
+type numberedRole struct {
+	*Role
+	oid uint32
+}
+
+// rolesIn lists every role, the first one included.
+func rolesIn(r db.Reader) ([]numberedRole, error) {
+	keys, err := r.Settings("role/")
+	if err != nil {
+		return nil, err
+	}
+	var out []numberedRole
+	seenFirst := false
+	for _, key := range keys {
+		name := strings.TrimPrefix(key, "role/")
+		b, ok, err := r.Setting(key)
+		if err != nil || !ok {
+			return nil, err
+		}
+		role, oid, err := decodeRole(name, b)
+		if err != nil {
+			return nil, err
+		}
+		seenFirst = seenFirst || name == FirstRole
+		out = append(out, numberedRole{role, oid})
+	}
+	if !seenFirst {
+		out = append([]numberedRole{{&Role{Name: FirstRole, Superuser: true, Login: true}, firstRoleOID}}, out...)
+	}
+	return out, nil
 }
