@@ -45,7 +45,7 @@ var settingTable = []setting{
 	enum("client_min_messages", "notice", groupDefaults, "Sets the message levels that are sent to the client.", messageLevels...),
 	enum("constraint_exclusion", "partition", groupPlanner, "Enables the planner to use constraints to optimize queries.", "partition", "on", "off"),
 	real("cursor_tuple_fraction", "0.1", 0, 1, groupPlanner, "Sets the planner's estimate of the fraction of a cursor's rows that will be retrieved."),
-	str("DateStyle", "ISO, MDY", groupLocale, "Sets the display format for date and time values.").reported().checked(checkDateStyle),
+	str("DateStyle", "ISO, MDY", groupLocale, "Sets the display format for date and time values.").reported(),
 	str("default_tablespace", "", groupDefaults, "Sets the default tablespace to create tables and indexes in."),
 	str("default_table_access_method", "heap", groupDefaults, "Sets the default table access method for new tables."),
 	str("default_text_search_config", "pg_catalog.english", groupLocale, "Sets default text search configuration."),
@@ -99,7 +99,7 @@ var settingTable = []setting{
 	number("port", "5432", "", 1, 65535, groupConnection, "Sets the TCP port the server listens on.").in(fixedContext),
 	boolean("quote_all_identifiers", "off", groupCompat, "When generating SQL fragments, quote all identifiers."),
 	real("random_page_cost", "4", 0, math.MaxFloat64, groupPlanner, "Sets the planner's estimate of the cost of a nonsequentially fetched disk page."),
-	str("role", "none", groupDefaults, "Sets the current role.").checked(checkRole),
+	str("role", "none", groupDefaults, "Sets the current role."),
 	boolean("row_security", "on", groupDefaults, "Enable row security."),
 	str("search_path", `"$user", public`, groupDefaults, "Sets the schema search order for names that are not schema-qualified."),
 	real("seed", "0", -1, 1, groupDefaults, "Sets the seed for random-number generation."),
@@ -280,4 +280,10 @@ func timeZone(v string) (*time.Location, error) {
 		}
 	}
 	return loc, err
+}
+
+// The checks that themselves look settings up.
+func init() {
+	settingIndex["datestyle"].check = checkDateStyle
+	settingIndex["role"].check = checkRole
 }
