@@ -190,7 +190,7 @@ func TestFunctions(t *testing.T) {
 	f(nil, "current_setting", "nope", true)
 	f("UTF8", "pg_encoding_to_char", int64(6))
 	f("'it''s'", "quote_literal", "it's")
-	f(` E'a\\b'`, "quote_literal", `a\b`)
+	f(`E'a\\b'`, "quote_literal", `a\b`)
 	f(`"select"`, "quote_ident", "select")
 	f("name1", "quote_ident", "name1")
 	f(`"Name"`, "quote_ident", "Name")

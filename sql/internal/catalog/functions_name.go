@@ -66,7 +66,7 @@ func nameFunctions() []Function {
 func quoteLiteral(s string) string {
 	q := "'" + strings.ReplaceAll(s, "'", "''") + "'"
 	if strings.Contains(s, `\`) {
-		q = " E" + strings.ReplaceAll(q, `\`, `\\`)
+		q = "E" + strings.ReplaceAll(q, `\`, `\\`)
 	}
 	return q
 }
