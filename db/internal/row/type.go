@@ -82,7 +82,7 @@ func (t Type) String() string {
 	case t.Mod < 0:
 		return name
 	case t.Kind == Numeric:
-		return fmt.Sprintf("numeric(%d,%d)", t.Mod>>16, t.Mod&0xffff)
+		return fmt.Sprintf("numeric(%d,%d)", t.Mod>>16, int16(t.Mod))
 	default:
 		return fmt.Sprintf("%s(%d)", name, t.Mod)
 	}

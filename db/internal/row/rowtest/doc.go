@@ -1,0 +1,2 @@
+// Package rowtest answers one question: which values can a column of this type hold? It generates them for property tests.
+package rowtest
