@@ -1,0 +1,28 @@
+// Command main writes one assembly file of package accel and the Go declarations that belong to it.
+// It is run by go generate in package accel; the header of each file it writes is the exact command.
+package main
+
+import (
+	"flag"
+	"log"
+
+	"engram/accel/gen/emit"
+	"github.com/mmcloughlin/avo/build"
+)
+
+func main() {
+	op := flag.String("op", "", "operation: dot, l2sq, l1, dotnorm, int8 or bits")
+	flag.Parse()
+	build.ConstraintExpr("amd64,!purego")
+	switch *op {
+	case "dot", "l2sq", "l1", "dotnorm":
+		emit.Float(*op)
+	case "int8":
+		emit.Int8()
+	case "bits":
+		emit.Bits()
+	default:
+		log.Fatalf("unknown operation %q", *op)
+	}
+	build.Generate()
+}

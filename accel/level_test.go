@@ -1,0 +1,77 @@
+package accel
+
+import (
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// atLevel runs f with l as the current level.
+func atLevel(l Level, f func()) {
+	old := current
+	defer func() { current = old }()
+	current = l
+	f()
+}
+
+func TestChoose(t *testing.T) {
+	f := func(detected Level, wish string, want Level, noted string) {
+		t.Helper()
+		got, note := choose(detected, wish)
+		if got != want || !strings.Contains(note, noted) || (noted == "") != (note == "") {
+			t.Errorf("choose(%v, %q) = %v, %q; want %v, %q", detected, wish, got, note, want, noted)
+		}
+	}
+	f(LevelVNNI, "", LevelVNNI, "")
+	f(LevelVNNI, "go", LevelGo, "")
+	f(LevelVNNI, "AVX2", LevelAVX2, "")
+	f(LevelVNNI, "avx512", LevelAVX512, "")
+	f(LevelVNNI, "vnni", LevelVNNI, "")
+	f(LevelAVX2, "avx512", LevelAVX2, "more than this machine has")
+	f(LevelVNNI, "neon", LevelVNNI, "more than this machine has")
+	f(LevelAVX512, "sse9", LevelAVX512, "is not a level")
+}
+
+func TestLevelNames(t *testing.T) {
+	for _, l := range append(Levels(), LevelNEON) {
+		if got, err := ParseLevel(strings.ToUpper(l.String())); err != nil || got != l {
+			t.Errorf("ParseLevel(%v) = %v, %v", l, got, err)
+		}
+	}
+	if s := Level(77).String(); s != "level(77)" {
+		t.Errorf("unknown level prints %q", s)
+	}
+	if Current() > Detected() {
+		t.Errorf("current level %v above the detected %v", Current(), Detected())
+	}
+	t.Logf("detected %v, current %v, note %q", Detected(), Current(), LevelNote())
+}
+
+// TestEnvironment runs this test binary again with the environment that lowers the level, both ours and
+// the Go runtime's, and reads what it logs.
+func TestEnvironment(t *testing.T) {
+	if os.Getenv("ENGRAM_ACCEL_CHILD") != "" {
+		t.Logf("level=%v", Current())
+		return
+	}
+	f := func(env string, want Level) {
+		t.Helper()
+		cmd := exec.Command(os.Args[0], "-test.run=^TestEnvironment$", "-test.v")
+		cmd.Env = append(os.Environ(), "ENGRAM_ACCEL_CHILD=1", "ENGRAM_ACCEL=", env)
+		out, err := cmd.CombinedOutput()
+		if err != nil || !strings.Contains(string(out), "level="+want.String()+"\n") {
+			t.Errorf("%s: want level %v: %v\n%s", env, want, err, out)
+		}
+	}
+	for _, l := range Levels() {
+		f("ENGRAM_ACCEL="+l.String(), l)
+	}
+	f("ENGRAM_ACCEL=fastest", Detected())
+	if strings.Contains(os.Getenv("GODEBUG"), "cpu.") {
+		return // what is detected here is no longer what the machine has
+	}
+	f("GODEBUG=cpu.all=off", LevelGo)
+	f("GODEBUG=cpu.avx2=off", LevelGo)
+	f("GODEBUG=cpu.avx512f=off", min(Detected(), LevelAVX2))
+}
