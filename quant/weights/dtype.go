@@ -88,8 +88,9 @@ func asFloat32(b []byte) ([]float32, bool) {
 	return unsafe.Slice((*float32)(p), len(b)/4), true
 }
 
-// float32Bytes returns the little-endian bytes of v, sharing its memory where the machine allows.
-func float32Bytes(v []float32) []byte {
+// Float32Bytes returns the little-endian bytes of v, as Tensor.Data wants them. They share the memory of v where the
+// machine allows.
+func Float32Bytes(v []float32) []byte {
 	if len(v) == 0 {
 		return nil
 	}

@@ -1,0 +1,206 @@
+package model
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"sync/atomic"
+
+	"engram/quant/weights"
+)
+
+// Options set how a model is opened and run. The zero value is the default.
+type Options struct {
+	Threads int          // texts encoded at the same time by one call of Encode; 0 means GOMAXPROCS
+	Logger  *slog.Logger // nil means slog.Default
+}
+
+// Encoder turns texts into vectors. Its methods may be called concurrently.
+type Encoder struct {
+	manifest *Manifest
+	tokens   *Unigram
+	net      *useLite
+	file     *weights.File
+	threads  int
+	scratch  sync.Pool // of *scratch
+
+	mu     sync.RWMutex // held for reading while the weights are used
+	closed bool
+}
+
+// chunkTokens is about how many tokens go through the layers together: enough to use each block of weights many times
+// while it is in the cache, few enough to keep the activations there too.
+const chunkTokens = 256
+
+// Open opens the model in a directory. It reads and checks all tensors; those of float32 stay in the mapped file.
+func Open(dir string, o *Options) (*Encoder, error) {
+	var opt Options
+	if o != nil {
+		opt = *o
+	}
+	if opt.Threads <= 0 {
+		opt.Threads = runtime.GOMAXPROCS(0)
+	}
+	m, err := ReadManifest(dir)
+	if err != nil {
+		return nil, err
+	}
+	tokens, err := openTokenizer(dir, m)
+	if err != nil {
+		return nil, err
+	}
+	f, err := weights.Open(filepath.Join(dir, m.Weights.File), &weights.Options{Logger: opt.Logger})
+	if err != nil {
+		return nil, fmt.Errorf("model %q: %w", m.Name, err)
+	}
+	e := &Encoder{manifest: m, tokens: tokens, file: f, threads: opt.Threads}
+	e.scratch.New = func() any { return new(scratch) }
+	if e.net, err = newUseLite(f, m); err == nil && e.net.vocab < tokens.Size() {
+		err = fmt.Errorf("%w: %d embeddings for a vocabulary of %d", ErrManifest, e.net.vocab, tokens.Size())
+	}
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("model %q in %s: %w", m.Name, dir, err)
+	}
+	return e, nil
+}
+
+func openTokenizer(dir string, m *Manifest) (*Unigram, error) {
+	path := filepath.Join(dir, m.Tokenizer.File)
+	b, err := readBounded(path, maxVocabBytes)
+	if err != nil {
+		return nil, err
+	}
+	if sum := bytesSHA256(b); m.Tokenizer.SHA256 != "" && sum != m.Tokenizer.SHA256 {
+		return nil, fmt.Errorf("%w: %s has SHA-256 %s, %s says %s", ErrManifest, path, sum, ManifestFile, m.Tokenizer.SHA256)
+	}
+	u, err := NewUnigram(b, m.Tokenizer.Reserved)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return u, nil
+}
+
+// Verify checks a model directory to the last byte: the SHA-256 of its files, the checksum and shape of every tensor,
+// and that the model runs.
+func Verify(ctx context.Context, dir string) error {
+	m, err := ReadManifest(dir)
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(dir, m.Weights.File)
+	sum, err := fileSHA256(path)
+	if err != nil {
+		return err
+	}
+	if sum != m.Weights.SHA256 {
+		return fmt.Errorf("%w: %s has SHA-256 %s, %s says %s", ErrManifest, path, sum, ManifestFile, m.Weights.SHA256)
+	}
+	e, err := Open(dir, nil)
+	if err != nil {
+		return err
+	}
+	defer e.Close()
+	if err := e.file.Verify(); err != nil {
+		return err
+	}
+	_, err = e.Encode(ctx, []string{"", "model"})
+	return err
+}
+
+// Name is the name that the model was installed under.
+func (e *Encoder) Name() string { return e.manifest.Name }
+
+// Dim is the number of elements of a vector.
+func (e *Encoder) Dim() int { return e.manifest.Dim }
+
+// Manifest describes the model.
+func (e *Encoder) Manifest() Manifest { return *e.manifest }
+
+// Tokens returns the ids that Encode would use for a text.
+func (e *Encoder) Tokens(text string) []int32 { return e.tokens.Encode(text, e.manifest.MaxTokens) }
+
+// Encode returns a vector of length one, of Dim elements, for every text, in order. The vectors are the caller's.
+//
+// Only the first MaxTokens tokens of a text count (128 for use-lite, as in the published graph). Bytes that are not
+// UTF-8 count as unknown symbols. Empty text has a vector too, the same always. The vector of a text does not depend, to
+// the last bit, on the texts beside it or on the number of threads.
+//
+// The context is looked at about every 256 tokens; after it is done Encode returns its error.
+func (e *Encoder) Encode(ctx context.Context, texts []string) ([][]float32, error) {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	if e.closed {
+		return nil, fmt.Errorf("%w: %q", ErrClosed, e.manifest.Name)
+	}
+	out := make([][]float32, len(texts))
+	chunks := e.cut(texts)
+	var next atomic.Int64
+	work := func() {
+		s := e.scratch.Get().(*scratch)
+		defer e.scratch.Put(s)
+		for ctx.Err() == nil {
+			i := int(next.Add(1)) - 1
+			if i >= len(chunks)-1 {
+				return
+			}
+			e.encodeChunk(s, texts[chunks[i]:chunks[i+1]], out[chunks[i]:chunks[i+1]])
+		}
+	}
+	var wg sync.WaitGroup
+	for range min(e.threads, len(chunks)-1) - 1 {
+		wg.Go(work)
+	}
+	work()
+	wg.Wait()
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// cut divides texts into chunks of about chunkTokens tokens, guessed at four bytes a token, and returns where each begins
+// and where the last ends.
+func (e *Encoder) cut(texts []string) []int {
+	cuts, guess := []int{0}, 0
+	for i, t := range texts {
+		n := min(len(t)/4+1, e.manifest.MaxTokens)
+		if guess+n > chunkTokens && i > cuts[len(cuts)-1] {
+			cuts, guess = append(cuts, i), 0
+		}
+		guess += n
+	}
+	if len(texts) > 0 {
+		cuts = append(cuts, len(texts))
+	}
+	return cuts
+}
+
+func (e *Encoder) encodeChunk(s *scratch, texts []string, out [][]float32) {
+	var ids []int32
+	ends := make([]int, len(texts))
+	for i, t := range texts {
+		ids = append(ids, e.tokens.Encode(t, e.manifest.MaxTokens)...)
+		ends[i] = len(ids)
+	}
+	dim := e.manifest.Dim
+	flat := s.get(&s.out, len(texts)*dim)
+	e.net.run(s, ids, ends, flat)
+	for i := range texts {
+		out[i] = append(make([]float32, 0, dim), flat[i*dim:(i+1)*dim]...)
+	}
+}
+
+// Close waits for the calls under way and closes the weight file. Closing twice is fine.
+func (e *Encoder) Close() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return nil
+	}
+	e.closed = true
+	return e.file.Close()
+}
