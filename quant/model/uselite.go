@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 
+	"engram/accel"
 	"engram/quant/weights"
 )
 
@@ -268,7 +269,7 @@ func attend(s *scratch, out, qkv []float32, n, width, heads int) {
 			for i := range q {
 				q[i] = qkv[t*3*width+h*d+i] * scale
 			}
-			dotRows(q, keys, scores)
+			accel.DotRows(q, keys, scores)
 			softmax(scores)
 			row := out[t*width+h*d : t*width+(h+1)*d]
 			for k, p := range scores {
