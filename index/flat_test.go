@@ -128,6 +128,9 @@ func TestFlatStopsEarly(t *testing.T) {
 }
 
 func TestFlatAllocations(t *testing.T) {
+	if raced {
+		t.Skip("sync.Pool allocates under the race detector")
+	}
 	rows := indextest.Rows(13, 2000, 32)
 	f := mustFlat(t, accel.Cosine, 32, rows, nil)
 	bits := slices.Repeat([]uint64{0x5555555555555555}, 32)

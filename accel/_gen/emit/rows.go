@@ -15,6 +15,10 @@ type scorer interface {
 	size() int
 }
 
+// distance is how many bytes beyond the next group contiguous rows are fetched: short rows alone would
+// leave memory less time to answer than it needs.
+const distance = 4096
+
 // ahead says what to prefetch while a group is scored: offset is a second running offset that is
 // added to the rows themselves (contiguous rows), ptrs are other rows (gather). Both may be empty.
 type ahead struct {
@@ -53,6 +57,7 @@ func rows(sc scorer, n int, dsts []string) {
 		}
 		MOVQ(stride, next)
 		IMUL3Q(I32(int32(n)), next, next)
+		ADDQ(I32(distance), next)
 		sc.score(l, q, group, ahead{offset: next}, dst)
 		MOVQ(group[n-1], first)
 		ADDQ(stride, first)
