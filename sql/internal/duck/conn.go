@@ -3,7 +3,6 @@ package duck
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -116,17 +115,43 @@ func (c *Conn) Prepare(ctx context.Context, sql string) (*Stmt, error) {
 	}
 	defer x.end()
 	s := &Stmt{conn: c}
-	if mapping.Prepare(c.h, sql, &s.h) != mapping.StateSuccess {
-		msg := mapping.PrepareError(s.h)
-		mapping.DestroyPrepare(&s.h)
-		if msg == "" {
-			return nil, fmt.Errorf("duck: DuckDB cannot prepare the statement and says no reason")
-		}
-		return nil, x.wrap(Unclassified, msg)
+	if s.h, err = x.prepare(sql); err != nil {
+		return nil, err
 	}
 	if err := s.describe(); err != nil {
 		mapping.DestroyPrepare(&s.h)
 		return nil, err
 	}
 	return s, nil
+}
+
+func (x *execution) prepare(sql string) (h mapping.PreparedStatement, err error) {
+	if mapping.Prepare(x.conn.h, sql, &h) == mapping.StateSuccess {
+		return h, nil
+	}
+	msg := mapping.PrepareError(h)
+	mapping.DestroyPrepare(&h)
+	if msg == "" {
+		msg = "the statement cannot be prepared"
+	}
+	return h, x.wrap(Unclassified, msg)
+}
+
+// Query runs one statement without parameters and streams its result, like Prepare followed by Stmt.Query. Unlike there,
+// functions of constants are computed once, when the statement is planned, unless they are volatile.
+func (c *Conn) Query(ctx context.Context, sql string) (*Result, error) {
+	if err := checkSQL(sql); err != nil {
+		return nil, err
+	}
+	x, err := c.begin(ctx, false)
+	if err != nil {
+		return nil, err
+	}
+	h, err := x.prepare(sql)
+	if err != nil {
+		x.end()
+		return nil, err
+	}
+	defer mapping.DestroyPrepare(&h)
+	return x.run(h)
 }

@@ -138,3 +138,14 @@ func identity(_ context.Context, args []Vector, rows int, out *Writer) error {
 	}
 	return nil
 }
+
+// failing fails in the second chunk.
+func failing(_ context.Context, args []Vector, rows int, out *Writer) error {
+	for i := range rows {
+		if args[0].Int64(i) == 3000 {
+			return fmt.Errorf("three thousand")
+		}
+		out.SetInt64(i, 0)
+	}
+	return nil
+}

@@ -191,6 +191,9 @@ func (x *execution) wrap(kind ErrorKind, msg string) error {
 		return e
 	}
 	e.Cause = x.errs.find(e.Message)
+	if e.Cause != nil && x.ctx.Err() != nil && (errors.Is(e.Cause, x.ctx.Err()) || errors.Is(e.Cause, causeOf(x.ctx))) {
+		e.Kind, e.Cause = Interrupt, causeOf(x.ctx) // a callback saw the end of the context before DuckDB did
+	}
 	return e
 }
 

@@ -43,7 +43,8 @@ type call struct {
 }
 
 // Register makes functions callable on every connection, now and later. Functions with the same name are overloads of
-// each other and must be registered in one call. A name of DuckDB's own cannot be taken.
+// each other; one with the same parameters replaces the earlier one, DuckDB's own scalar functions included. The name of
+// an aggregate or macro cannot be taken.
 func (i *Instance) Register(fs ...ScalarFunction) error {
 	c, err := i.Connect()
 	if err != nil {

@@ -36,32 +36,20 @@ type Column struct {
 type Stmt struct {
 	conn   *Conn
 	h      mapping.PreparedStatement
-	params []param // params[i-1] is $i
+	params []Type // params[i-1] is what DuckDB expects of $i
 	cols   []Column
 	kind   StatementKind
 }
-
-type param struct {
-	index mapping.IdxT // DuckDB's number, 0 when the statement does not mention $i
-	typ   Type
-}
-
-// maxParams is what the Postgres protocol can number.
-const maxParams = 65535
 
 // describe reads what DuckDB found out while it prepared.
 func (s *Stmt) describe() error {
 	s.kind = StatementKind(mapping.PreparedStatementType(s.h))
 	for idx := mapping.IdxT(1); idx <= mapping.NParams(s.h); idx++ {
-		name := mapping.ParameterName(s.h, idx)
-		n, err := strconv.Atoi(name)
-		if err != nil || n < 1 || n > maxParams {
-			return &Error{Kind: Binder, Message: fmt.Sprintf("parameter $%s is not a number from 1 to %d", name, maxParams)}
+		// DuckDB's interface cannot reach the parameters behind a gap in the numbers.
+		if name := mapping.ParameterName(s.h, idx); name != strconv.Itoa(int(idx)) {
+			return &Error{Kind: ParameterNotResolved, Message: fmt.Sprintf("parameters must be $1 to $%d without a gap", mapping.NParams(s.h))}
 		}
-		for len(s.params) < n {
-			s.params = append(s.params, param{})
-		}
-		s.params[n-1] = param{index: idx, typ: takeType(mapping.ParamLogicalType(s.h, idx))}
+		s.params = append(s.params, takeType(mapping.ParamLogicalType(s.h, idx)))
 	}
 	n := mapping.PreparedStatementColumnCount(s.h)
 	for j := mapping.IdxT(0); j < n; j++ {
@@ -73,16 +61,16 @@ func (s *Stmt) describe() error {
 	return nil
 }
 
-// ParamCount is the highest parameter number the statement mentions.
+// ParamCount is the number of parameters. They are $1 to $n without gaps; Prepare refuses others.
 func (s *Stmt) ParamCount() int { return len(s.params) }
 
-// ParamType is the type DuckDB expects of parameter $i, counting from 1. ok is false when it could not tell, or when the
-// statement does not mention $i.
+// ParamType is the type DuckDB expects of parameter $i, counting from 1. ok is false when it could not tell, or there
+// is no such parameter.
 func (s *Stmt) ParamType(i int) (t Type, ok bool) {
 	if i < 1 || i > len(s.params) {
 		return Type{}, false
 	}
-	t = s.params[i-1].typ
+	t = s.params[i-1]
 	return t, t.Known()
 }
 
@@ -102,30 +90,24 @@ func (s *Stmt) Kind() StatementKind { return s.kind }
 
 // Bind gives parameter $i, counting from 1, a value in one of the forms that Writer.SetValue takes, as type t; the unknown
 // type stands for the parameter's own (DuckDB's ParamType), and for the type that fits the value where that is unknown,
-// too. A number the statement does not mention is accepted up to the protocol's limit and ignored. Values stay bound.
+// too. Values stay bound until they are bound again.
 func (s *Stmt) Bind(i int, v any, t Type) error {
 	if s.h.Ptr == nil {
 		return fmt.Errorf("duck: statement: %w", ErrClosed)
 	}
-	if i < 1 || i > maxParams {
-		return fmt.Errorf("duck: parameter number %d is outside 1..%d", i, maxParams)
+	if i < 1 || i > len(s.params) {
+		return fmt.Errorf("duck: there is no parameter $%d", i)
 	}
-	if i > len(s.params) || s.params[i-1].index == 0 {
-		return nil
-	}
-	p := &s.params[i-1]
-	if t.ID == InvalidID {
-		t = p.typ
-	}
-	if t.ID == DecimalID && t.Width == 0 && p.typ.ID == DecimalID {
-		t = p.typ
+	own := s.params[i-1]
+	if t.ID == InvalidID || t.ID == DecimalID && t.Width == 0 && own.ID == DecimalID {
+		t = own
 	}
 	val, err := makeValue(v, &t)
 	if err != nil {
 		return fmt.Errorf("parameter $%d: %w", i, err)
 	}
 	defer mapping.DestroyValue(&val)
-	if mapping.BindValue(s.h, p.index, val) != mapping.StateSuccess {
+	if mapping.BindValue(s.h, mapping.IdxT(i), val) != mapping.StateSuccess {
 		return fmt.Errorf("duck: parameter $%d: DuckDB refuses the value: %s", i, mapping.PrepareError(s.h))
 	}
 	return nil
@@ -142,9 +124,14 @@ func (s *Stmt) Query(ctx context.Context) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	return x.run(s.h)
+}
+
+// run starts a prepared statement; the execution ends with the result, or here when there is none.
+func (x *execution) run(h mapping.PreparedStatement) (*Result, error) {
 	r := &Result{x: x}
 	var pending mapping.PendingResult
-	if mapping.PendingPreparedStreaming(s.h, &pending) != mapping.StateSuccess {
+	if mapping.PendingPreparedStreaming(h, &pending) != mapping.StateSuccess {
 		err := x.wrap(Unclassified, mapping.PendingError(pending))
 		mapping.DestroyPending(&pending)
 		x.end()
@@ -154,7 +141,7 @@ func (s *Stmt) Query(ctx context.Context) (*Result, error) {
 	mapping.DestroyPending(&pending)
 	if state != mapping.StateSuccess {
 		err := x.wrap(kindOf(mapping.ResultErrorType(&r.res)), mapping.ResultError(&r.res))
-		r.finish(false)
+		r.finish(true)
 		return nil, err
 	}
 	if err := r.describe(); err != nil {
