@@ -159,6 +159,19 @@ func BenchmarkOverhead(b *testing.B) {
 			}
 		}
 	})
+	b.Run("bind512_as_bytes", func(b *testing.B) {
+		s, err := c.Prepare(bg, "SELECT engram_floats($1::BLOB)")
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer s.Close()
+		v := make([]float32, 512)
+		for b.Loop() {
+			if err := s.Bind(1, v, Blob); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 	b.Run("firstchunk", func(b *testing.B) {
 		s, err := c.Prepare(bg, "SELECT * FROM range(100000000)")
 		if err != nil {
@@ -176,4 +189,15 @@ func BenchmarkOverhead(b *testing.B) {
 			r.Close()
 		}
 	})
+}
+
+func BenchmarkParquetVector512(b *testing.B) {
+	dir := b.TempDir()
+	path := filepath.Join(dir, "seg.parquet")
+	const n = 20_000
+	parquet(b, path, n, "r AS id, list_transform(range(512), x -> (x + r)::FLOAT) AS v")
+	c := connect(b, open(b, &Config{AllowedDirs: []string{dir}, Threads: 2}))
+	from := " FROM read_parquet([" + QuoteLiteral(path) + "])"
+	b.Run("streamed", func(b *testing.B) { benchQuery(b, c, "SELECT v"+from, n) })
+	b.Run("counted", func(b *testing.B) { benchQuery(b, c, "SELECT max(len(v))"+from, n) })
 }

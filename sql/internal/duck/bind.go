@@ -41,6 +41,9 @@ func makeValue(v any, t *Type) (mapping.Value, error) {
 		if b, ok := v.([]byte); ok {
 			return mapping.CreateBlob(b), nil
 		}
+		if f, ok := v.([]float32); ok {
+			return mapping.CreateBlob(floatBytes(f)), nil
+		}
 	case FloatID, DoubleID:
 		if f, ok := asFloat(v); ok && t.ID == FloatID {
 			return mapping.CreateFloat(float32(f)), nil

@@ -116,7 +116,7 @@ func (i *Instance) harden() error {
 			return fmt.Errorf("duck: %s: %w", s, err)
 		}
 	}
-	return i.registerRows(c)
+	return errorsJoin(i.registerRows(c), i.registerFloats(c))
 }
 
 // Broken reports whether DuckDB raised an internal or fatal error: it then refuses every further statement, so the

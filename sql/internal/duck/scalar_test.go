@@ -390,3 +390,33 @@ func TestFunctionSeesTheContext(t *testing.T) {
 	_, err = c.Query(ctx, "SELECT wait(r) FROM range(5000) t(r)")
 	checkInterrupted(t, err, context.DeadlineExceeded)
 }
+
+func TestFloatsFromBytes(t *testing.T) {
+	c := connect(t, open(t, nil))
+	rapid.Check(t, func(r *rapid.T) {
+		v := rapid.SliceOfN(rapid.Float32(), 0, 40).Draw(r, "v")
+		s, err := c.Prepare(bg, "SELECT engram_floats($1::BLOB)")
+		if err != nil {
+			r.Fatal(err)
+		}
+		defer s.Close()
+		if err := s.Bind(1, v, Blob); err != nil {
+			r.Fatal(err)
+		}
+		res, err := s.Query(bg)
+		if err != nil {
+			r.Fatal(err)
+		}
+		defer res.Close()
+		ch, err := res.Next()
+		if err != nil {
+			r.Fatal(err)
+		}
+		if list := ch.Col(0).Floats(0); !reflect.DeepEqual(append([]float32{}, list...), v) {
+			r.Fatalf("%v, want %v", list, v)
+		}
+	})
+	if _, err := try(c, "SELECT engram_floats('abc'::BLOB)"); err == nil {
+		t.Error("three bytes made a number")
+	}
+}
