@@ -108,7 +108,7 @@ func (i *Instance) harden() error {
 		"SET GLOBAL allow_persistent_secrets = false",
 		"SET GLOBAL allowed_directories = [" + strings.Join(dirs, ", ") + "]",
 		"SET GLOBAL enable_external_access = false",
-		"SET GLOBAL allowed_configs = ['TimeZone']",
+		"SET GLOBAL allowed_configs = ['TimeZone', 'streaming_buffer_size']",
 		"SET GLOBAL lock_configuration = true",
 	}
 	for _, s := range settings {
@@ -163,8 +163,23 @@ func (i *Instance) Setup(sql string) error {
 	return nil
 }
 
+// streamBuffer is how much of a result DuckDB computes before it hands the first chunk out; its own default would keep a
+// reader of slow rows waiting for sixty chunks.
+const streamBuffer = "64KB"
+
 // Connect opens a connection. It is cheap (see the package comment), so a caller may take one for each open result.
 func (i *Instance) Connect() (*Conn, error) {
+	c, err := i.connect()
+	if err != nil {
+		return nil, err
+	}
+	if err := c.Exec(context.Background(), "SET streaming_buffer_size = '"+streamBuffer+"'"); err != nil {
+		return nil, errorsJoin(err, c.Close())
+	}
+	return c, nil
+}
+
+func (i *Instance) connect() (*Conn, error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if i.closed {

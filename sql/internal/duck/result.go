@@ -2,6 +2,7 @@ package duck
 
 import (
 	"fmt"
+	"time"
 
 	mapping "github.com/duckdb/duckdb-go-bindings"
 )
@@ -84,6 +85,9 @@ func (r *Result) fail(err error) error {
 	return err
 }
 
+// closePatience is how long closing a stream waits for callbacks before their context is cancelled.
+const closePatience = 20 * time.Millisecond
+
 // finish frees DuckDB's side. early says that the stream may still be running: DuckDB goes on filling an abandoned stream's
 // buffer and keeps its scans open until the connection is used again, so it is used at once.
 func (r *Result) finish(early bool) {
@@ -92,7 +96,11 @@ func (r *Result) finish(early bool) {
 	}
 	mapping.DestroyDataChunk(&r.chunk.h)
 	if early {
-		r.x.cancel(ErrClosed) // scans of ours that wait see the end
+		// Callbacks that are at work may finish their chunk: an error would abort the connection's transaction. Those that
+		// wait are told that nobody listens any more.
+		x := r.x
+		patience := time.AfterFunc(closePatience, func() { x.cancel(ErrClosed) })
+		defer patience.Stop()
 	}
 	mapping.DestroyResult(&r.res)
 	if early {

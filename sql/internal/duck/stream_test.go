@@ -23,10 +23,11 @@ func start(t testing.TB, c *Conn, ctx context.Context, sql string) *Result {
 	return r
 }
 
-// endless is a relation of one column that counts its open scans and, if it has a wait, blocks in Next until its context ends.
+// endless is a relation of one column that counts its open scans.
 type endless struct {
 	open, chunks atomic.Int64
-	wait         bool
+	wait         bool  // blocks in Next until the context ends
+	after        int64 // chunks given before it waits, at least 1
 	fail         error // after ten chunks
 }
 
@@ -45,7 +46,7 @@ type endlessScan struct {
 
 func (s *endlessScan) Next(cols []*Writer, max int) (int, error) {
 	chunks := s.e.chunks.Add(1)
-	if s.e.wait && chunks > 1 {
+	if s.e.wait && chunks > 1 && chunks > s.e.after {
 		<-s.ctx.Done()
 		return 0, context.Cause(s.ctx)
 	}
@@ -340,5 +341,31 @@ func TestBrokenInstance(t *testing.T) {
 	c2.Close()
 	if err := n.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// Closing does not wait for a relation that has nothing to give, whether the reader or a worker of DuckDB's is in it.
+func TestCloseWhileARelationWaits(t *testing.T) {
+	c := connect(t, open(t, nil))
+	for _, after := range []int64{1, 40, 50, 55, 60, 70} {
+		e := &endless{wait: true, after: after}
+		c.Bind("w", e)
+		time.AfterFunc(100*time.Millisecond, c.Interrupt) // Query itself may be what waits
+		r, err := c.Query(bg, "SELECT n FROM engram_rows('w')")
+		if err == nil {
+			if ch, err := r.Next(); err != nil || ch == nil {
+				t.Errorf("%d: %v", after, err)
+			}
+			time.Sleep(10 * time.Millisecond) // DuckDB's workers may go on filling the buffer
+			r.Close()
+		} else {
+			checkInterrupted(t, err, ErrInterrupted)
+		}
+		if n := e.chunks.Load(); n > 30 {
+			t.Errorf("%d chunks were computed for the first", n)
+		}
+		if e.open.Load() != 0 {
+			t.Errorf("%d: a scan is open", after)
+		}
 	}
 }
