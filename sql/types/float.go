@@ -1,0 +1,175 @@
+package types
+
+import (
+	"math"
+	"math/big"
+	"strconv"
+	"strings"
+)
+
+// appendFloat prints as float8out and float4out do: fixed notation for decimal exponents from -4 up to the number of
+// digits that the type surely holds, otherwise an exponent of at least two digits.
+func appendFloat(dst []byte, f float64, single bool, st *Style) []byte {
+	switch {
+	case math.IsNaN(f):
+		return append(dst, "NaN"...)
+	case math.IsInf(f, 1):
+		return append(dst, "Infinity"...)
+	case math.IsInf(f, -1):
+		return append(dst, "-Infinity"...)
+	}
+	bits, digits := 64, 15
+	if single {
+		bits, digits = 32, 6
+	}
+	if st.RoundFloats {
+		digits = max(digits+st.ExtraFloatDigits, 1)
+		return appendRounded(dst, f, digits)
+	}
+	if f == 0 {
+		if math.Signbit(f) {
+			dst = append(dst, '-')
+		}
+		return append(dst, '0')
+	}
+	if abs := math.Abs(f); abs >= 1e-3 && abs < 1e5 { // surely fixed: the usual case
+		return strconv.AppendFloat(dst, f, 'f', -1, bits)
+	}
+	var scratch [32]byte
+	sci := strconv.AppendFloat(scratch[:0], f, 'e', -1, bits)
+	if math.Abs(f) >= 1<<21 {
+		sci = offMidpoint(sci, f, bits)
+	}
+	if e := exponentOf(sci); e < -4 || e >= digits {
+		return append(dst, sci...)
+	}
+	return strconv.AppendFloat(dst, f, 'f', -1, bits)
+}
+
+// offMidpoint gives the shortest text that PostgreSQL would print: strictly between the midpoints to the neighbouring
+// numbers, where Go also takes a midpoint that rounds to f. Only a large number has a midpoint of so few digits.
+func offMidpoint(sci []byte, f float64, bits int) []byte {
+	for digits := len(trimZeros([]byte(strings.Split(string(sci), "e")[0]))); digits < 20; digits++ {
+		exact, _, err := big.ParseFloat(string(sci), 10, 200, big.ToNearestEven)
+		if err != nil {
+			return sci
+		}
+		low, high := neighbours(f, bits)
+		sum := new(big.Float).SetPrec(200).Mul(exact, big.NewFloat(2))
+		mid := func(g float64) *big.Float { return new(big.Float).SetPrec(200).Add(big.NewFloat(f), big.NewFloat(g)) }
+		if math.IsInf(high, 0) || math.IsInf(low, 0) || sum.Cmp(mid(low)) != 0 && sum.Cmp(mid(high)) != 0 {
+			return sci
+		}
+		sci = strconv.AppendFloat(sci[:0], f, 'e', digits, bits)
+	}
+	return sci
+}
+
+// neighbours are the numbers next to f of its size.
+func neighbours(f float64, bits int) (low, high float64) {
+	if bits == 32 {
+		return float64(math.Nextafter32(float32(f), float32(math.Inf(-1)))), float64(math.Nextafter32(float32(f), float32(math.Inf(1))))
+	}
+	return math.Nextafter(f, math.Inf(-1)), math.Nextafter(f, math.Inf(1))
+}
+
+// appendRounded prints as C's %.*g.
+func appendRounded(dst []byte, f float64, digits int) []byte {
+	var scratch [48]byte
+	sci := strconv.AppendFloat(scratch[:0], f, 'e', digits-1, 64)
+	e := exponentOf(sci)
+	if e >= -4 && e < digits {
+		out := strconv.AppendFloat(dst, f, 'f', digits-1-e, 64)
+		return append(dst, trimZeros(out[len(dst):])...)
+	}
+	i := strings.IndexByte(string(sci), 'e')
+	tail := string(sci[i:])
+	return append(append(dst, trimZeros(sci[:i])...), tail...)
+}
+
+// trimZeros cuts the zeros behind a decimal point, and the point when nothing is left behind it.
+func trimZeros(b []byte) []byte {
+	if !strings.Contains(string(b), ".") {
+		return b
+	}
+	for b[len(b)-1] == '0' {
+		b = b[:len(b)-1]
+	}
+	if b[len(b)-1] == '.' {
+		b = b[:len(b)-1]
+	}
+	return b
+}
+
+func exponentOf(sci []byte) int {
+	i := len(sci) - 1
+	for sci[i] != 'e' {
+		i--
+	}
+	e, _ := strconv.Atoi(string(sci[i+1:]))
+	return e
+}
+
+// scanFloat reads a number as C's strtod does, but for the words: it refuses what Go alone knows (underscores).
+// overflow and underflow are those of the given size.
+func scanFloat(s string, bits int) (f float64, overflow, underflow, ok bool) {
+	if s == "" || strings.ContainsRune(s, '_') {
+		return 0, false, false, false
+	}
+	lower := strings.ToLower(s)
+	word := strings.TrimLeft(lower, "+-")
+	if len(lower)-len(word) > 1 {
+		return 0, false, false, false
+	}
+	if strings.HasPrefix(word, "0x") && !strings.Contains(word, "p") {
+		s += "p0" // C lets the exponent of a hexadecimal number go
+	}
+	f, err := strconv.ParseFloat(s, bits)
+	if err != nil {
+		if ne, isNum := err.(*strconv.NumError); isNum && ne.Err == strconv.ErrRange {
+			return f, true, false, true
+		}
+		return 0, false, false, false
+	}
+	if f == 0 {
+		mantissa, _, _ := strings.Cut(word, "e")
+		if strings.HasPrefix(word, "0x") {
+			mantissa, _, _ = strings.Cut(word[2:], "p")
+		}
+		underflow = strings.ContainsAny(mantissa, "123456789abcdf")
+	}
+	return f, false, underflow, true
+}
+
+func parseFloat(t Type, s string) (any, error) {
+	bits := 64
+	if t.OID == Float4OID {
+		bits = 32
+	}
+	f, over, under, ok := scanFloat(trimSpace(s), bits)
+	if !ok {
+		return nil, syntaxError(t.String(), s)
+	}
+	if over || under {
+		return nil, Errorf(CodeNumericValueOutOfRange, "\"%s\" is out of range for type %s", trimSpace(s), t)
+	}
+	if bits == 32 {
+		return float32(f), nil
+	}
+	return f, nil
+}
+
+// float64Bits gives the bits with C's quiet NaN, which is not Go's.
+func float64Bits(f float64) uint64 {
+	if f != f {
+		return 0x7ff8000000000000
+	}
+	return math.Float64bits(f)
+}
+
+func float32Bits(f float64) uint32 {
+	if f != f {
+		return 0x7fc00000
+	}
+	return math.Float32bits(float32(f))
+}
