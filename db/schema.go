@@ -1,6 +1,13 @@
 package db
 
-import "slices"
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"engram/db/internal/row"
+)
 
 // Identity says how a column counts by itself.
 type Identity uint8
@@ -19,7 +26,7 @@ type Column struct {
 	Name     string
 	Type     Type
 	NotNull  bool
-	Default  string // SQL text of the default, "" for none; package sql evaluates it
+	Default  string // SQL text of the default, "" for none; package sql evaluates it, see Batch.Insert for callers without SQL
 	Identity Identity
 	Comment  string
 	Missing  any // what rows written before the column was added read; constant, nil is NULL
@@ -40,7 +47,7 @@ type Check struct{ Name, Expr string }
 // Table describes a table. A committed descriptor is immutable: Clone it to change it.
 type Table struct {
 	ID           TableID
-	Schema, Name string
+	Schema, Name string // an empty Schema given to CreateTable means public
 	Columns      []Column
 	PrimaryKey   []int    // positions in Columns; nil when there is none
 	Uniques      []Unique // the primary key first, when there is one
@@ -49,7 +56,9 @@ type Table struct {
 	Comment      string
 
 	nextColumn, nextUnique uint32
-	epoch                  uint64 // grows with TRUNCATE
+	cols                   []row.Column // Columns as the codec knows them
+	missing                []any        // Columns' Missing values
+	vectors                []int        // positions of vector and halfvec columns
 }
 
 // Clone returns a copy that may be changed and given to AlterTable.
@@ -67,10 +76,218 @@ func (t *Table) Clone() Table {
 
 // Column returns the position of the named column, or -1.
 func (t *Table) Column(name string) int {
+	return slices.IndexFunc(t.Columns, func(c Column) bool { return c.Name == name })
+}
+
+// String gives the qualified name.
+func (t *Table) String() string { return t.Schema + "." + t.Name }
+
+// MaxColumns is the largest number of columns of a table, as in PostgreSQL.
+const MaxColumns = 1600
+
+// finish checks a descriptor, numbers its new columns and unique keys, and fills what is derived from them.
+func (t *Table) finish() error {
+	if t.Schema == "" {
+		t.Schema = PublicSchema
+	}
+	if err := checkName(t.Name); err != nil {
+		return t.invalid("%v", err)
+	}
+	if len(t.Columns) > MaxColumns {
+		return t.invalid("more than %d columns", MaxColumns)
+	}
+	if err := t.finishColumns(); err != nil {
+		return err
+	}
+	if err := t.finishUniques(); err != nil {
+		return err
+	}
+	names := map[string]bool{}
+	for _, c := range t.Checks {
+		if names[c.Name] {
+			return t.invalid("two checks are named %q", c.Name)
+		}
+		names[c.Name] = true
+	}
+	t.derive()
+	return nil
+}
+
+func (t *Table) finishColumns() error {
+	names, ids := map[string]bool{}, map[uint32]bool{}
 	for i := range t.Columns {
-		if t.Columns[i].Name == name {
-			return i
+		c := &t.Columns[i]
+		if err := checkName(c.Name); err != nil {
+			return t.invalid("column: %v", err)
+		}
+		if names[c.Name] {
+			return t.invalid("column %q specified more than once", c.Name)
+		}
+		names[c.Name] = true
+		if c.ID == 0 {
+			t.nextColumn++
+			c.ID = t.nextColumn
+		}
+		if ids[c.ID] || c.ID > t.nextColumn {
+			return t.invalid("column %q has the ID of another", c.Name)
+		}
+		ids[c.ID] = true
+		if err := checkType(c.Type); err != nil {
+			return t.invalid("column %q: %v", c.Name, err)
+		}
+		if c.Identity != NoIdentity {
+			if k := c.Type.Kind; k != Int2 && k != Int4 && k != Int8 {
+				return t.invalid("identity column %q must be smallint, integer or bigint", c.Name)
+			}
+			c.NotNull = true
+		}
+		if c.Missing != nil {
+			v, err := row.Coerce(c.Type, c.Missing)
+			if err != nil {
+				return t.invalid("column %q: %v", c.Name, err)
+			}
+			c.Missing = v
 		}
 	}
-	return -1
+	return nil
+}
+
+func (t *Table) finishUniques() error {
+	primary := slices.IndexFunc(t.Uniques, func(u Unique) bool { return u.Primary })
+	switch {
+	case primary < 0 && len(t.PrimaryKey) > 0:
+		u := Unique{Name: t.Name + "_pkey", Columns: slices.Clone(t.PrimaryKey), Primary: true, Constraint: true}
+		t.Uniques = append([]Unique{u}, t.Uniques...)
+	case primary > 0:
+		u := t.Uniques[primary]
+		t.Uniques = append([]Unique{u}, slices.Delete(t.Uniques, primary, primary+1)...)
+	}
+	t.PrimaryKey = nil
+	names, ids := map[string]bool{}, map[uint32]bool{}
+	for i := range t.Uniques {
+		u := &t.Uniques[i]
+		if len(u.Columns) == 0 || u.Name == "" || names[u.Name] {
+			return t.invalid("unique key %q has no columns, no name of its own", u.Name)
+		}
+		names[u.Name] = true
+		if u.ID == 0 {
+			t.nextUnique++
+			u.ID = t.nextUnique
+		}
+		if ids[u.ID] || u.ID > t.nextUnique {
+			return t.invalid("unique key %q has the ID of another", u.Name)
+		}
+		ids[u.ID] = true
+		seen := map[int]bool{}
+		for _, c := range u.Columns {
+			if c < 0 || c >= len(t.Columns) || seen[c] {
+				return t.invalid("unique key %q names column %d", u.Name, c)
+			}
+			seen[c] = true
+			if u.Primary {
+				t.Columns[c].NotNull = true
+			}
+			if k := t.Columns[c].Type.Kind; k == JSON {
+				return t.invalid("unique key %q: type json has no order", u.Name)
+			}
+		}
+		if u.Primary {
+			if t.PrimaryKey != nil {
+				return t.invalid("multiple primary keys")
+			}
+			t.PrimaryKey = slices.Clone(u.Columns)
+		}
+	}
+	return nil
+}
+
+// derive fills the fields that follow from the columns.
+func (t *Table) derive() {
+	t.cols = make([]row.Column, len(t.Columns))
+	t.missing = make([]any, len(t.Columns))
+	t.vectors = nil
+	for i := range t.Columns {
+		c := &t.Columns[i]
+		t.cols[i] = row.Column{ID: c.ID, Name: c.Name, Type: c.Type}
+		t.missing[i] = c.Missing
+		if c.Type.Kind == Vector || c.Type.Kind == Halfvec {
+			t.vectors = append(t.vectors, i)
+		}
+	}
+}
+
+func (t *Table) invalid(format string, args ...any) error {
+	return fmt.Errorf("%w %q: %s", ErrInvalidTable, t.Name, fmt.Sprintf(format, args...))
+}
+
+// row returns a row of the wanted columns that reads as if it had been written before any of them existed.
+func (t *Table) blank(want []int) Row {
+	if want == nil {
+		return Row(slices.Clone(t.missing))
+	}
+	r := make(Row, len(want))
+	for i, p := range want {
+		r[i] = t.missing[p]
+	}
+	return r
+}
+
+// ids returns the column IDs of positions; nil means all.
+func (t *Table) ids(want []int) []uint32 {
+	if want == nil {
+		ids := make([]uint32, len(t.Columns))
+		for i := range t.Columns {
+			ids[i] = t.Columns[i].ID
+		}
+		return ids
+	}
+	ids := make([]uint32, len(want))
+	for i, p := range want {
+		ids[i] = t.Columns[p].ID
+	}
+	return ids
+}
+
+// checkWant checks positions given by a caller.
+func (t *Table) checkWant(want []int) error {
+	for _, p := range want {
+		if p < 0 || p >= len(t.Columns) {
+			return fmt.Errorf("%w: position %d of table %q", ErrColumnNotFound, p, t.Name)
+		}
+	}
+	return nil
+}
+
+// column returns the position of the column with an ID, or -1.
+func (t *Table) columnByID(id uint32) int {
+	return slices.IndexFunc(t.Columns, func(c Column) bool { return c.ID == id })
+}
+
+func checkName(name string) error {
+	switch {
+	case name == "":
+		return errors.New("name is empty")
+	case len(name) > 255:
+		return errors.New("name is longer than 255 bytes")
+	case strings.ContainsRune(name, 0):
+		return errors.New("name contains a zero byte")
+	}
+	return nil
+}
+
+// checkType checks a type a caller gives; Coerce and the codec check values.
+func checkType(t Type) error {
+	if t.Kind == Array {
+		if t.Elem == Array || t.Elem == 0 {
+			return errors.New("array of unknown elements")
+		}
+		t = Type{Kind: t.Elem, Mod: t.Mod}
+	}
+	if t.Kind < Bool || t.Kind > Varbit {
+		return fmt.Errorf("unknown type %d", t.Kind)
+	}
+	if (t.Kind == Vector || t.Kind == Halfvec) && (t.Mod == 0 || t.Mod > row.MaxVectorDim) {
+		return fmt.Errorf("dimensions for type %s must be between 1 and %d", Type{Kind: t.Kind, Mod: -1}, row.MaxVectorDim)
+	}
+	return nil
 }
