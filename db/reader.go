@@ -5,6 +5,8 @@ import (
 
 	"github.com/RoaringBitmap/roaring/v2"
 	"github.com/RoaringBitmap/roaring/v2/roaring64"
+
+	"engram/db/internal/segment"
 )
 
 // Reader is one consistent view of a database: a *Snapshot, or a *Batch, which also reads its own writes.
@@ -63,6 +65,8 @@ type SegmentView struct {
 	Dead        *roaring.Bitmap   // positions of dead rows, nil or empty for none; read-only
 	Columns     map[uint32]string // column ID to Parquet column; an absent one reads Column.Missing
 	RowIDColumn string
+
+	seg *segment.Segment
 }
 
 // Head calls f for the rows that are in no segment: the head's and the batch's own.
