@@ -27,7 +27,8 @@ type tableName struct{ schema, name string }
 type tableState struct {
 	t        *Table
 	segments []*segmentRef // by first RowID
-	mem      *tableMem     // shared by the versions of the table until TRUNCATE
+	arenas   map[uint32]*arena // vectors of head rows by column ID
+	mem      *tableMem         // shared by the versions of the table until TRUNCATE
 }
 
 // segmentRef is a live segment. All but dead is immutable; refs counts the catalogs that hold it, under DB.mu.
@@ -47,11 +48,10 @@ type deadRows struct {
 	commit uint64
 }
 
-// tableMem is what memory holds of a table beyond Pebble: vectors of head rows and counts.
+// tableMem is what memory holds of a table's rows beyond their vectors.
 type tableMem struct {
 	mu     sync.RWMutex
-	arenas map[uint32]*arena // by column ID
-	counts []countAt         // ascending commits
+	counts []countAt // ascending commits
 
 	// Under DB.mu:
 	headBytes int64              // written since the last seal; an upper bound of what the head holds
@@ -65,30 +65,16 @@ type countAt struct {
 	rows   int64
 }
 
-func newTableMem(t *Table) *tableMem {
-	m := &tableMem{arenas: map[uint32]*arena{}}
-	m.setVectors(t)
-	return m
-}
-
-// setVectors makes and drops arenas so that each vector column of t has one.
-func (m *tableMem) setVectors(t *Table) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
+// arenasFor returns an arena for each vector column of t, those of an earlier version where there are any.
+func arenasFor(t *Table, earlier map[uint32]*arena) map[uint32]*arena {
 	arenas := map[uint32]*arena{}
 	for _, p := range t.vectors {
 		id := t.Columns[p].ID
-		if arenas[id] = m.arenas[id]; arenas[id] == nil {
+		if arenas[id] = earlier[id]; arenas[id] == nil {
 			arenas[id] = newArena()
 		}
 	}
-	m.arenas = arenas
-}
-
-func (m *tableMem) arena(column uint32) *arena {
-	m.mu.RLock()
-	defer m.mu.RUnlock()
-	return m.arenas[column]
+	return arenas
 }
 
 // rows returns the number of rows at a commit.
@@ -118,17 +104,6 @@ func (m *tableMem) addRows(delta int64, commit, oldest uint64) {
 		i++
 	}
 	m.counts = append(m.counts[:copy(m.counts, m.counts[i:])], countAt{commit, rows + delta})
-}
-
-// vectorBytes returns the size of the arenas.
-func (m *tableMem) vectorBytes() int64 {
-	m.mu.RLock()
-	defer m.mu.RUnlock()
-	var n int64
-	for _, a := range m.arenas {
-		n += a.bytes()
-	}
-	return n
 }
 
 func newCatalog() *catalog {
@@ -181,7 +156,7 @@ func (s *tableState) find(id RowID, dead func(*segmentRef) (*roaring.Bitmap, err
 
 // withSegments returns the state with segments removed and added.
 func (s *tableState) withSegments(remove []*segmentRef, add *segmentRef) *tableState {
-	n := &tableState{t: s.t, mem: s.mem}
+	n := &tableState{t: s.t, mem: s.mem, arenas: s.arenas}
 	for _, g := range s.segments {
 		if !slices.Contains(remove, g) {
 			n.segments = append(n.segments, g)

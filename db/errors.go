@@ -3,6 +3,8 @@ package db
 import (
 	"errors"
 	"fmt"
+
+	"engram/db/internal/row"
 )
 
 // Errors of opening and closing.
@@ -51,18 +53,38 @@ const (
 type ConstraintError struct {
 	Kind                                      ConstraintKind
 	Schema, Table, Column, Constraint, Detail string
+
+	Existing bool // the rows there already are break it, found while the constraint was made
 }
 
 // Error spells the violation as PostgreSQL does.
 func (e *ConstraintError) Error() string {
-	switch e.Kind {
-	case UniqueViolation:
+	switch {
+	case e.Kind == UniqueViolation && e.Existing:
+		return fmt.Sprintf("could not create unique index %q", e.Constraint)
+	case e.Kind == NotNullViolation && e.Existing:
+		return fmt.Sprintf("column %q of relation %q contains null values", e.Column, e.Table)
+	case e.Kind == UniqueViolation:
 		return fmt.Sprintf("duplicate key value violates unique constraint %q", e.Constraint)
-	case NotNullViolation:
+	case e.Kind == NotNullViolation:
 		return fmt.Sprintf("null value in column %q of relation %q violates not-null constraint", e.Column, e.Table)
 	default:
 		return fmt.Sprintf("new row for relation %q violates check constraint %q", e.Table, e.Constraint)
 	}
+}
+
+// Errors of values, as Insert, Update and Lookup return them.
+type (
+	DimensionError = row.DimensionError // a vector that does not fit its column
+	RangeError     = row.RangeError     // out of the range of the column's type
+	LengthError    = row.LengthError    // too long for the column
+	TypeError      = row.TypeError      // a Go value with no reading in the column's type
+	ValueError     = row.ValueError     // malformed; it carries its SQLSTATE
+)
+
+// corrupt wraps an error about bytes on disk so that it is ErrCorrupt and names its place.
+func corrupt(err error, format string, args ...any) error {
+	return fmt.Errorf("%w: %s: %w", ErrCorrupt, fmt.Sprintf(format, args...), err)
 }
 
 // QueryDimensionError says that two vectors of different dimensions were compared (pgvector's wording, SQLSTATE 22000).
