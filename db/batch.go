@@ -77,7 +77,7 @@ func (tb *tableBatch) hasBase() bool { return tb.base != nil && !tb.truncated }
 
 // NewBatch starts a set of writes over a snapshot of the last commit. It must be committed or closed.
 func (d *DB) NewBatch(o *BatchOptions) *Batch {
-	b := &Batch{d: d, snap: d.Snapshot()}
+	b := &Batch{d: d, snap: d.batchSnapshot()}
 	if o != nil {
 		b.opt = *o
 	}
@@ -94,7 +94,9 @@ func (b *Batch) reset() {
 }
 
 // Empty reports whether the batch has written nothing.
-func (b *Batch) Empty() bool { return len(b.tables) == 0 && len(b.schemas) == 0 && len(b.settings) == 0 }
+func (b *Batch) Empty() bool {
+	return len(b.tables) == 0 && len(b.schemas) == 0 && len(b.settings) == 0
+}
 
 // Refresh moves an empty batch to a snapshot of the last commit. A batch that has written answers an error.
 func (b *Batch) Refresh() error {
@@ -105,7 +107,7 @@ func (b *Batch) Refresh() error {
 		return errors.New("db: a batch that has written cannot move to a newer snapshot")
 	}
 	b.snap.Close()
-	b.snap = b.d.Snapshot()
+	b.snap = b.d.batchSnapshot()
 	b.reset()
 	return nil
 }
@@ -361,3 +363,9 @@ func (b *Batch) Delete(ctx context.Context, t *Table, id RowID) error {
 
 // pendingKey is the key that says that a row waits for its embedding.
 func (t *Table) pendingKey(id RowID) []byte { return keys.Pending(uint32(t.ID), uint64(id)) }
+
+func (d *DB) batchSnapshot() *Snapshot {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.snapshotLocked(true)
+}

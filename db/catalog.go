@@ -26,7 +26,7 @@ type tableName struct{ schema, name string }
 // tableState is a table in one catalog.
 type tableState struct {
 	t        *Table
-	segments []*segmentRef // by first RowID
+	segments []*segmentRef     // by first RowID
 	arenas   map[uint32]*arena // vectors of head rows by column ID
 	mem      *tableMem         // shared by the versions of the table until TRUNCATE
 }
@@ -34,6 +34,7 @@ type tableState struct {
 // segmentRef is a live segment. All but dead is immutable; refs counts the catalogs that hold it, under DB.mu.
 type segmentRef struct {
 	id       uint64
+	table    TableID
 	base     string
 	seg      *segment.Segment
 	min, max RowID

@@ -199,4 +199,3 @@ func (d *DB) op(f func() error) error {
 	defer s.exit()
 	return f()
 }
-

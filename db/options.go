@@ -29,3 +29,27 @@ type Encoder interface {
 	Dim() int
 	Name() string
 }
+
+// withDefaults returns the options with zero fields filled in.
+func (o *Options) withDefaults() Options {
+	var f Options
+	if o != nil {
+		f = *o
+	}
+	if f.FS == nil {
+		f.FS = vfs.Default
+	}
+	if f.Logger == nil {
+		f.Logger = slog.New(slog.DiscardHandler)
+	}
+	if f.MemoryLimit <= 0 {
+		f.MemoryLimit = 512 << 20
+	}
+	if f.SealRows <= 0 {
+		f.SealRows = 50_000
+	}
+	if f.SealBytes <= 0 {
+		f.SealBytes = 128 << 20
+	}
+	return f
+}

@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"github.com/RoaringBitmap/roaring/v2"
-	"github.com/RoaringBitmap/roaring/v2/roaring64"
 
 	"engram/db/internal/segment"
 )
@@ -25,28 +24,6 @@ type Reader interface {
 	Count(ctx context.Context, t *Table) (int64, error)
 	Setting(key string) ([]byte, bool, error)
 	Settings(prefix string) ([]string, error)
-}
-
-// Query asks for the rows nearest to a vector.
-type Query struct {
-	Column int               // position of a vector or halfvec column
-	Near   []float32         // the query vector
-	K      int               // how many rows, at least 1
-	Filter *roaring64.Bitmap // RowIDs that may be returned; nil means all
-	Stats  *SearchStats      // filled when not nil
-}
-
-// Hit is one answer to a Query.
-type Hit struct {
-	ID   RowID
-	Dist float32 // as the metric orders it: smaller is nearer
-}
-
-// SearchStats says what a search did.
-type SearchStats struct {
-	HeadVectors    int // vectors compared in the head and in the batch
-	SegmentVectors int // vectors compared in segments
-	Segments       int // segments visited
 }
 
 // TableView is where the rows of a table lie at one snapshot. It lives as long as its Reader.

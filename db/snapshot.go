@@ -19,11 +19,12 @@ import (
 // Snapshot is a consistent view of a database at one commit. It is safe for concurrent use. It must be closed: while it is open
 // the rows it sees stay on disk and in memory.
 type Snapshot struct {
-	d      *DB
-	kv     *pebble.Snapshot
-	commit uint64
-	cat    *catalog
-	elem   *list.Element // in DB.live
+	d         *DB
+	kv        *pebble.Snapshot
+	commit    uint64
+	cat       *catalog
+	elem      *list.Element // in DB.live
+	batchElem *list.Element // in DB.batches, nil when not a batch
 
 	mu     sync.Mutex
 	ops    int
