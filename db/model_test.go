@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/RoaringBitmap/roaring/v2/roaring64"
@@ -47,7 +48,7 @@ type modelSnapshot struct {
 
 type machine struct {
 	d       *DB
-	fs      *vfs.MemFS
+	fs      *hookFS
 	items   *Table
 	now     modelState
 	commits int
@@ -55,6 +56,20 @@ type machine struct {
 	version int           // last model commit that truncated
 	batches []*modelBatch
 	snaps   []*modelSnapshot
+}
+
+// hookFS calls onSegment, once, when a segment file is made.
+type hookFS struct {
+	vfs.FS
+	onSegment func()
+}
+
+func (h *hookFS) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
+	if f := h.onSegment; f != nil && strings.Contains(name, segmentDir) {
+		h.onSegment = nil
+		f()
+	}
+	return h.FS.Create(name, category)
 }
 
 func (m *machine) open(t *rapid.T) {
@@ -89,14 +104,15 @@ func anyName(t *rapid.T) any {
 
 func (m *machine) pick(t *rapid.T) *modelBatch {
 	if len(m.batches) == 0 {
-		t.Skip("no batch")
+		return nil
 	}
 	return rapid.SampledFrom(m.batches).Draw(t, "batch")
 }
 
+// pickRow gives 0 when there is none.
 func (b *modelBatch) pickRow(t *rapid.T) RowID {
-	if len(b.state) == 0 {
-		t.Skip("no rows")
+	if b == nil || len(b.state) == 0 {
+		return 0
 	}
 	return rapid.SampledFrom(slices.Sorted(maps.Keys(b.state))).Draw(t, "row")
 }
@@ -113,6 +129,9 @@ func (s modelState) clash(self RowID, id int64, name any) bool {
 
 func (m *machine) insert(t *rapid.T) {
 	b := m.pick(t)
+	if b == nil {
+		return
+	}
 	id, name, v := rapid.Int64Range(1, 30).Draw(t, "id"), anyName(t), anyVector(t)
 	ids, err := b.b.Insert(ctx, m.items, Row{id, name, vectorValue(v)})
 	if b.state.clash(0, id, name) {
@@ -132,6 +151,9 @@ func (m *machine) insert(t *rapid.T) {
 func (m *machine) update(t *rapid.T) {
 	b := m.pick(t)
 	rid := b.pickRow(t)
+	if rid == 0 {
+		return
+	}
 	r := b.state[rid]
 	set := map[int]any{}
 	if rapid.Bool().Draw(t, "name?") {
@@ -160,6 +182,9 @@ func (m *machine) update(t *rapid.T) {
 func (m *machine) delete(t *rapid.T) {
 	b := m.pick(t)
 	rid := b.pickRow(t)
+	if rid == 0 {
+		return
+	}
 	if err := b.b.Delete(ctx, m.items, rid); err != nil {
 		t.Fatal(err)
 	}
@@ -172,7 +197,7 @@ func (m *machine) delete(t *rapid.T) {
 
 func (m *machine) begin(t *rapid.T) {
 	if len(m.batches) >= 3 {
-		t.Skip("enough")
+		return
 	}
 	m.batches = append(m.batches, &modelBatch{b: m.d.NewBatch(nil), since: m.commits, state: maps.Clone(m.now),
 		own: map[RowID]bool{}, fresh: map[RowID]bool{}})
@@ -180,6 +205,9 @@ func (m *machine) begin(t *rapid.T) {
 
 func (m *machine) mark(t *rapid.T) {
 	b := m.pick(t)
+	if b == nil {
+		return
+	}
 	c := *b
 	c.state, c.own, c.fresh = maps.Clone(b.state), maps.Clone(b.own), maps.Clone(b.fresh)
 	b.marks = append(b.marks, modelMark{b.b.Mark(), c})
@@ -187,8 +215,11 @@ func (m *machine) mark(t *rapid.T) {
 
 func (m *machine) rollbackTo(t *rapid.T) {
 	b := m.pick(t)
+	if b == nil {
+		return
+	}
 	if len(b.marks) == 0 {
-		t.Skip("no mark")
+		return
 	}
 	i := rapid.IntRange(0, len(b.marks)-1).Draw(t, "mark")
 	k := b.marks[i]
@@ -201,6 +232,9 @@ func (m *machine) rollbackTo(t *rapid.T) {
 
 func (m *machine) commit(t *rapid.T) {
 	b := m.pick(t)
+	if b == nil {
+		return
+	}
 	m.batches = slices.DeleteFunc(m.batches, func(x *modelBatch) bool { return x == b })
 	conflict, taken := false, false
 	next := maps.Clone(m.now)
@@ -241,6 +275,9 @@ func (m *machine) commit(t *rapid.T) {
 
 func (m *machine) drop(t *rapid.T) {
 	b := m.pick(t)
+	if b == nil {
+		return
+	}
 	m.batches = slices.DeleteFunc(m.batches, func(x *modelBatch) bool { return x == b })
 	if err := b.b.Close(); err != nil {
 		t.Fatal(err)
@@ -279,6 +316,8 @@ func (m *machine) actions() map[string]func(*rapid.T) {
 		"seal":    upkeep(func() error { return m.d.Seal(ctx, m.items.ID) }),
 		"compact": upkeep(func() error { return m.d.Compact(ctx, m.items.ID) }),
 		"verify":  upkeep(func() error { return m.d.Verify(ctx) }),
+		"seal over commits":    m.beside(func() error { return m.d.Seal(ctx, m.items.ID) }),
+		"compact over commits": m.beside(func() error { return m.d.Compact(ctx, m.items.ID) }),
 		"snapshot": func(t *rapid.T) {
 			if len(m.snaps) < 3 {
 				m.snaps = append(m.snaps, &modelSnapshot{m.d.Snapshot(), m.now})
@@ -291,6 +330,24 @@ func (m *machine) actions() map[string]func(*rapid.T) {
 			}
 		},
 		"": m.check,
+	}
+}
+
+// beside runs f and, while f writes its segment, a few other operations.
+func (m *machine) beside(f func() error) func(*rapid.T) {
+	return func(t *rapid.T) {
+		others := []func(*rapid.T){m.insert, m.update, m.delete, m.begin, m.commit, m.commit, m.check}
+		steps := rapid.SliceOfN(rapid.IntRange(0, len(others)-1), 1, 8).Draw(t, "meanwhile")
+		m.fs.onSegment = func() {
+			for _, i := range steps {
+				others[i](t)
+			}
+		}
+		err := f()
+		m.fs.onSegment = nil
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
@@ -398,7 +455,7 @@ func checkSearch(t *rapid.T, items *Table, r Reader, want modelState) {
 
 func TestModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		m := &machine{fs: vfs.NewMem(), now: modelState{}, changed: map[RowID]int{}}
+		m := &machine{fs: &hookFS{FS: vfs.NewMem()}, now: modelState{}, changed: map[RowID]int{}}
 		m.open(t)
 		defer func() { m.d.Close() }()
 		b := m.d.NewBatch(nil)
