@@ -134,3 +134,22 @@ func TestMemoryLimitIsAnError(t *testing.T) {
 		t.Errorf("with room to spill: %v %v", got, err)
 	}
 }
+
+// Links and relative spellings of an allowed directory are the directory.
+func TestAllowedDirectoryByOtherNames(t *testing.T) {
+	dir := t.TempDir()
+	parquet(t, filepath.Join(dir, "a.parquet"), 10, "r AS id")
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(dir, link); err != nil {
+		t.Skip(err)
+	}
+	names := []string{dir, link, dir + "/../" + filepath.Base(dir) + "/"}
+	for _, allowed := range names {
+		c := connect(t, open(t, &Config{AllowedDirs: []string{allowed}}))
+		for _, name := range names {
+			if _, err := try(c, "SELECT * FROM read_parquet("+QuoteLiteral(name+"/a.parquet")+")"); err != nil {
+				t.Errorf("%s allowed, %s read: %v", allowed, name, err)
+			}
+		}
+	}
+}

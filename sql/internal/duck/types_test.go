@@ -1,9 +1,12 @@
 package duck
 
 import (
+	"context"
 	"fmt"
+	"math"
 	"math/big"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/cockroachdb/apd/v3"
@@ -152,5 +155,148 @@ func TestValuesRoundTrip(t *testing.T) {
 			t.Errorf("%s as a parameter: %#v %v, want %#v", l.sql, got, err, l.want)
 		}
 		s.Close()
+	}
+}
+
+// The typed readers and writers agree with the generic ones.
+func TestTypedAccess(t *testing.T) {
+	i := open(t, nil)
+	c := connect(t, i)
+	typed := func(_ context.Context, args []Vector, rows int, out *Writer) error {
+		v, null := &args[0], 0
+		for k := range rows {
+			if v.IsNull(k) {
+				out.SetNull(k)
+				null++
+				continue
+			}
+			switch v.Type().ID {
+			case BooleanID:
+				out.SetBool(k, v.Bool(k))
+			case UBigIntID:
+				out.SetUint64(k, v.Uint64(k))
+			case TinyIntID, SmallIntID, IntegerID, BigIntID, UTinyIntID, USmallIntID, UIntegerID, DateID, TimestampID:
+				out.SetInt64(k, v.Int64(k))
+			case FloatID:
+				out.SetFloat64(k, float64(v.Float32(k)))
+			case DoubleID:
+				out.SetFloat64(k, v.Float64(k))
+			case VarcharID, EnumID:
+				out.SetString(k, v.String(k))
+			case BlobID:
+				out.SetBytes(k, v.Bytes(k))
+			case ListID:
+				if v.Type().Elem.ID == FloatID && !v.HasNullElem(k) {
+					out.SetFloats(k, v.Floats(k))
+				} else {
+					copyElems(v, k, out)
+				}
+			case ArrayID:
+				out.SetFloats(k, v.Floats(k))
+			case StructID:
+				for j := range v.Type().Fields {
+					out.Field(j).SetValue(k, v.Field(j).Value(k))
+				}
+			default:
+				out.SetValue(k, v.Value(k))
+			}
+		}
+		return out.Err()
+	}
+	for n, l := range literals {
+		name := fmt.Sprintf("typed_%d", n)
+		register(t, i, ScalarFunction{Name: name, Params: []Type{l.typ}, Returns: l.typ, NullIn: n%2 == 0, Exec: typed})
+		rows := query(t, c, fmt.Sprintf("SELECT %s(v) FROM range(100) t(r) LEFT JOIN (SELECT 1 AS one, %s AS v) ON r %% 3 <> one ORDER BY r", name, l.sql))
+		for k, row := range rows {
+			want := l.want
+			if k%3 == 1 {
+				want = nil
+			}
+			if !reflect.DeepEqual(printable(row[0]), printable(want)) {
+				t.Fatalf("%s, row %d: %#v, want %#v", l.sql, k, row[0], want)
+			}
+		}
+	}
+}
+
+func copyElems(v *Vector, k int, out *Writer) {
+	child, from, n := v.Elems(k)
+	to, base, n := out.SetList(k, n)
+	for j := range n {
+		to.SetValue(base+j, child.Value(from+j))
+	}
+}
+
+func TestOtherValues(t *testing.T) {
+	c := connect(t, open(t, nil))
+	for sql, want := range map[string]any{
+		"'123456789012345678901234567890123456789012345678'::BIGNUM": bigInt("123456789012345678901234567890123456789012345678"),
+		"(-300)::BIGNUM": bigInt("-300"), "0::BIGNUM": bigInt("0"),
+		"union_value(a := 5)": int64(5), "'a'::UNION(n INTEGER, s VARCHAR)": "a",
+		"'1969-12-31 23:59:59.999999999'::TIMESTAMP_NS": int64(-1),
+		"'infinity'::TIMESTAMP_NS":                      TimestampInfinity,
+		"'-infinity'::TIMESTAMP_MS":                     TimestampNegativeInfinity,
+		"'nan'::DOUBLE = 'nan'::DOUBLE":                 true,
+		"NULL":                                          nil,
+	} {
+		if got := query(t, c, "SELECT "+sql); !reflect.DeepEqual(printable(got[0][0]), printable(want)) {
+			t.Errorf("%s: %#v, want %#v", sql, got[0][0], want)
+		}
+	}
+	for _, v := range []any{true, "x", []byte{1}, float32(1), 2.5, [16]byte{1}, IntervalValue{1, 2, 3}, TimeTZValue{1, 3600}, []float32{1},
+		int64(5), uint64(math.MaxUint64), bigInt("100000000000000000000"), dec("-1.50"), []any{"a", nil}, []any{int64(1)}, []any{[]any{"x"}}} {
+		typ, err := typeOf(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if typ.ID == DecimalID {
+			typ = Decimal(38, 2)
+		}
+		s, err := c.Prepare(bg, "SELECT $1::"+typ.String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Bind(1, v, Any); err != nil {
+			t.Fatalf("%T: %v", v, err)
+		}
+		r, err := s.Query(bg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := drain(r)
+		if err != nil || strings.TrimPrefix(fmt.Sprint(printable(got[0][0])), "big ") != strings.TrimPrefix(fmt.Sprint(printable(v)), "big ") {
+			t.Errorf("%T: %v %v, want %v", v, got, err, v)
+		}
+		s.Close()
+	}
+}
+
+func TestTypeSpelling(t *testing.T) {
+	c := connect(t, open(t, nil))
+	for _, typ := range []Type{
+		Decimal(18, 3), List(Float), Array(List(Integer), 3), Map(Varchar, List(Double)), Enum("it's", "b"), JSON,
+		Struct(Field{"id", BigInt}, Field{"Score", Double}, Field{"select", Varchar}, Field{`q"t`, Date}, Field{"", Time}), TimestampTZ,
+		{ID: UnionID, Fields: []Field{{"a", Integer}, {"b", Varchar}}}, {ID: TimeTZID}, {ID: TimestampNSID}, UHugeInt, List(List(UUID)),
+	} {
+		if typ.ID == StructID && typ.Fields[4].Name == "" {
+			typ.Fields = typ.Fields[:4]
+		}
+		if got := columnType(t, c, "SELECT NULL::"+typ.String()+" AS v"); !got.Equal(typ) {
+			t.Errorf("%s comes back as %s", typ, got)
+		}
+	}
+	many := make([]string, 300)
+	for k := range many {
+		many[k] = fmt.Sprintf("label%d", k)
+	}
+	if got := query(t, c, "SELECT 'label299'::"+Enum(many...).String()); got[0][0] != "label299" {
+		t.Error(got)
+	}
+	deep := BigInt
+	for range 100 {
+		deep = List(deep)
+	}
+	if lt, err := deep.logical(); err == nil || lt.Ptr != nil {
+		t.Error("a type of depth 100 was built")
 	}
 }
