@@ -221,6 +221,15 @@ func TestCosine(t *testing.T) {
 				if d := CosineDist(v, v); d != 0 {
 					t.Errorf("a vector of %d is %v from itself", n, d)
 				}
+				for _, by := range []float32{0.3, -0.7, 3} { // rounding must not lead out of 0 to 2
+					w := poisoned(r, n, 0)
+					for i := range w {
+						w[i] = by * v[i]
+					}
+					if d := CosineDist(v, w); !(d >= 0 && d <= 2) || math.Abs(float64(d)-1+math.Copysign(1, float64(by))) > 1e-5 {
+						t.Errorf("a vector of %d is %v from %v times itself", n, d, by)
+					}
+				}
 				if s := Norm(v); math.Abs(float64(s)*float64(s)-float64(SqNorm(v))) > 1e-5*float64(SqNorm(v)) {
 					t.Errorf("norm %v, squared %v", s, SqNorm(v))
 				}

@@ -52,9 +52,8 @@ func (o *WalkOptions) check() (WalkOptions, error) {
 // may visit nodes again. A seed is in the result only if a way leads to it, from itself or another seed. A
 // seed given twice counts with the greater weight, or with both if o.Sum.
 //
-// Nodes are expanded hop by hop, strongest first, so what MaxNodes cuts off is what the
-// weakest of the last hop lead to. Errors are
-// ErrOption, the context's and the Source's.
+// Nodes are expanded hop by hop, strongest first, so what MaxNodes cuts off is what the weakest of the
+// last hop lead to. Errors are ErrOption, the context's and the Source's.
 func Walk(ctx context.Context, src Source, seeds []Seed, o *WalkOptions) (*Result, error) {
 	opts, err := o.check()
 	if err != nil {

@@ -13,7 +13,7 @@ type float struct {
 	machine
 	op   string
 	s    span
-	mask Register // AVX-512: K register; AVX2: address of the mask table entry
+	mask Register // of the tail: a K register, or for AVX2 a vector
 	sign Register // l1: all bits but the sign
 }
 

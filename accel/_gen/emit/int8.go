@@ -13,7 +13,7 @@ import (
 type eight struct {
 	machine
 	s    span
-	mask Register // K register of the tail; AVX2: masks the bytes of the tail that are new
+	mask Register // K register of the tail; AVX2 has none
 	flip Register // vnni: 0x80 in every byte
 	bias Register // vnni: -128 times the sums of q, a lane each
 }

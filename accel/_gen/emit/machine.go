@@ -86,7 +86,7 @@ func cut(dim Register, lanes, size int) span {
 }
 
 // walk emits the loop over one group of rows. chunk handles chunk number c at byte displacement disp
-// from off; ahead, if not nil, is called once per four chunks to prefetch; tail handles the rest.
+// from off, step follows every n bytes (and prefetches), tail handles the rest.
 func (s span) walk(l *labels, width int, chunk func(c, disp int), step func(n int), tail func()) {
 	loop, ones, rest, done := l.next("loop"), l.next("ones"), l.next("rest"), l.next("done")
 	XORQ(s.off, s.off)
