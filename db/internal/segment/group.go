@@ -22,6 +22,9 @@ const parquetMagic = "PAR1"
 // levelBatch is how many levels go to the Parquet writer at once.
 const levelBatch = 1 << 16
 
+// readBatch is the same for reading back.
+const readBatch = 1 << 12
+
 // group gathers the rows of one row group, column by column.
 type group struct {
 	layout  *layout
@@ -276,7 +279,9 @@ func (b *vectorBuffer) write(rg pqfile.SerialRowGroupWriter, s *sink) error {
 	return nil
 }
 
-// writeFooter writes the Parquet footer with the file's true offsets, closes the Parquet writer and notes the footer's sum.
+// writeFooter writes the Parquet footer with the file's true offsets and closes the Parquet writer. The footer names the sum of
+// the pages, and the 8 bytes before it, which no reader looks at, are the sum of the footer: so the file checks itself even when
+// its sidecar is lost.
 func writeFooter(w *pqfile.Writer, s *sink, ix *index) (*metadata.FileMetaData, error) {
 	if err := w.AppendKeyValueMetadata(metaPages, pagesText(s.out.n, s.out.sum.Sum64())); err != nil {
 		return nil, err
@@ -294,6 +299,9 @@ func writeFooter(w *pqfile.Writer, s *sink, ix *index) (*metadata.FileMetaData, 
 	footer.Write(binary.LittleEndian.AppendUint32(nil, uint32(n)))
 	footer.WriteString(parquetMagic)
 	ix.footerLen, ix.footerSum = int64(footer.Len()), xxhash.Sum64(footer.Bytes())
+	if _, err := s.out.Write(binary.LittleEndian.AppendUint64(nil, ix.footerSum)); err != nil {
+		return nil, err
+	}
 	if _, err := s.out.Write(footer.Bytes()); err != nil {
 		return nil, err
 	}

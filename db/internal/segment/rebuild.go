@@ -103,8 +103,12 @@ func (r *rebuilder) open() (err error) {
 		return corrupt("no Parquet file, or cut short")
 	}
 	footer := int64(binary.LittleEndian.Uint32(r.data[n-8:])) + 8
-	if footer > int64(n-4) {
+	if footer > int64(n-4-8) {
 		return corrupt("length of the footer")
+	}
+	body := r.data[:int64(n)-footer-8]
+	if xxhash.Sum64(r.data[int64(n)-footer:]) != binary.LittleEndian.Uint64(r.data[len(body):]) {
+		return corrupt("checksum of the footer")
 	}
 	r.pq, err = pqfile.NewParquetReader(bytes.NewReader(r.data))
 	if err != nil {
@@ -115,7 +119,6 @@ func (r *rebuilder) open() (err error) {
 	if pages == nil || text == nil {
 		return corrupt("not written by this program")
 	}
-	body := r.data[:int64(n)-footer]
 	if *pages != pagesText(int64(len(body)), xxhash.Sum64(body)) {
 		return corrupt("checksum of the pages")
 	}
@@ -274,9 +277,9 @@ func (r *rebuilder) index() error {
 
 // readAll reads a whole column chunk in batches.
 func readAll[T any](l *leaf, read func(n int64, values []T, defs, reps []int16) (int64, int, error), into *[]T) error {
-	values, defs, reps := make([]T, levelBatch), make([]int16, levelBatch), make([]int16, levelBatch)
+	values, defs, reps := make([]T, readBatch), make([]int16, readBatch), make([]int16, readBatch)
 	for {
-		levels, n, err := read(levelBatch, values, defs, reps)
+		levels, n, err := read(readBatch, values, defs, reps)
 		if err != nil {
 			return corrupt("%v", err)
 		}
@@ -332,9 +335,9 @@ func vectorLengths(cr pqfile.ColumnChunkReader) ([]int32, error) {
 		return nil, corrupt("no reader for %T", cr)
 	}
 	var lens []int32
-	values, defs, reps := make([]float32, levelBatch), make([]int16, levelBatch), make([]int16, levelBatch)
+	values, defs, reps := make([]float32, readBatch), make([]int16, readBatch), make([]int16, readBatch)
 	for {
-		levels, _, err := r.ReadBatch(levelBatch, values, defs, reps)
+		levels, _, err := r.ReadBatch(readBatch, values, defs, reps)
 		if err != nil {
 			return nil, corrupt("%v", err)
 		}

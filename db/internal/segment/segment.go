@@ -20,6 +20,9 @@ const RowIDColumn = "__engram_rowid"
 // ErrCorrupt is wrapped by every error about bytes that are not what a writer of this package left; the error names the file.
 var ErrCorrupt = errors.New("segment: corrupt file")
 
+// errMismatch is not mended by a rebuild at Open: a whole sidecar is better evidence of what was written than the other file.
+var errMismatch = fmt.Errorf("%w: it is not the file that its row sidecar was written with", ErrCorrupt)
+
 // OpenOptions tune Open. Nil means all defaults.
 type OpenOptions struct {
 	FS     vfs.FS       // file system; default vfs.Default
@@ -68,7 +71,7 @@ type columnPlace struct {
 
 // Open opens a segment. cols may be nil; otherwise they must be the columns as written. Only cheap checks are made (lengths,
 // the sidecar's checksummed index, the Parquet footer's checksum); a missing or broken sidecar is rebuilt from the Parquet file
-// and logged. Errors about the Parquet file wrap ErrCorrupt or the file system's error.
+// and logged. A whole sidecar that disagrees with the Parquet file is an error. Errors about the Parquet file wrap ErrCorrupt or the file system's error.
 func Open(base string, cols []row.Column, o *OpenOptions) (*Segment, error) {
 	opts := o.withDefaults()
 	m, err := openMapping(opts.FS, parquetPath(base))
@@ -85,6 +88,9 @@ func Open(base string, cols []row.Column, o *OpenOptions) (*Segment, error) {
 
 func (s *Segment) open(cols []row.Column, opts OpenOptions) error {
 	err := s.openRows(opts.FS)
+	if errors.Is(err, errMismatch) {
+		return err
+	}
 	if err != nil {
 		if s.rows != nil {
 			s.rows.Close()
@@ -136,7 +142,7 @@ func (s *Segment) openRows(fs vfs.FS) error {
 	}
 	data := s.parquet.data
 	if int64(len(data)) != s.ix.footer.ParquetBytes || xxhash.Sum64(data[int64(len(data))-s.ix.footerLen:]) != s.ix.footerSum {
-		return fmt.Errorf("segment: %s: %w", path, corrupt("it belongs to another Parquet file"))
+		return fmt.Errorf("segment: %s: %w", parquetPath(s.base), errMismatch)
 	}
 	return nil
 }

@@ -32,7 +32,7 @@ func createFile(fs vfs.FS, path string) (*file, error) {
 	if err != nil {
 		return nil, fmt.Errorf("segment: %w", err)
 	}
-	return &file{fs: fs, path: path, f: f, w: bufio.NewWriterSize(f, 1<<18), sum: xxhash.New()}, nil
+	return &file{fs: fs, path: path, f: f, w: bufio.NewWriterSize(f, 1<<16), sum: xxhash.New()}, nil
 }
 
 func (f *file) Write(p []byte) (int, error) {
