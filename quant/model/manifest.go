@@ -11,6 +11,8 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
+	"unicode"
 )
 
 // The errors of this package, found with errors.Is.
@@ -137,7 +139,7 @@ func (m *Manifest) check() error {
 
 // plainName says whether s names a file in its own directory, not a path out of it.
 func plainName(s string) bool {
-	return s != "" && s != "." && s != ".." && filepath.IsLocal(s) && filepath.Base(s) == s
+	return s != "" && s != "." && s != ".." && filepath.IsLocal(s) && filepath.Base(s) == s && !strings.ContainsFunc(s, unicode.IsControl)
 }
 
 // write puts model.json into dir and syncs it.
