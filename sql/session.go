@@ -123,7 +123,9 @@ func (s *Session) Close() {
 	if s.txn.state != txnIdle {
 		s.rollbackTxn()
 	}
-	s.closePortals(true)
+	for name := range s.portals {
+		s.ClosePortal(name)
+	}
 	s.engine.channels.unlistenAll(s)
 	s.engine.tokens.close(s.home)
 	s.engine.unregister(s)

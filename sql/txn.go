@@ -129,15 +129,17 @@ func (s *Session) commitTxn(ctx context.Context) (committed bool, err error) {
 	if s.txn.state == txnFailed {
 		return false, s.rollbackTxn()
 	}
-	if err := s.holdCursors(); err != nil {
-		s.rollbackTxn()
-		return false, err
+	held, err := s.holdCursors()
+	if err == nil {
+		err = s.commitBatch(ctx)
 	}
-	err = s.commitBatch(ctx)
 	if errors.Is(err, db.ErrConflict) && s.txn.state == txnImplicit && s.txn.replay != nil {
 		err = s.replayTxn(ctx)
 	}
 	if err != nil {
+		for _, p := range held {
+			p.held = false
+		}
 		s.rollbackTxn()
 		return false, asError(err)
 	}
@@ -152,7 +154,7 @@ func (s *Session) commitBatch(ctx context.Context) error {
 	if s.txn.batch == nil {
 		return nil
 	}
-	s.closePortals(false)
+	s.closePortals()
 	b := s.txn.batch
 	s.txn.batch = nil
 	if b.Empty() {
@@ -185,7 +187,7 @@ func (s *Session) replayTxn(ctx context.Context) error {
 
 // rollbackTxn undoes the transaction.
 func (s *Session) rollbackTxn() error {
-	s.closePortals(false)
+	s.closePortals()
 	var err error
 	if s.txn.batch != nil {
 		err = s.txn.batch.Close()
@@ -196,7 +198,7 @@ func (s *Session) rollbackTxn() error {
 }
 
 func (s *Session) endTxn() {
-	s.closePortals(true)
+	s.closePortals()
 	s.txn = transaction{}
 	s.setActivity()
 }
@@ -207,7 +209,7 @@ func (s *Session) fail() {
 	case txnImplicit:
 		s.rollbackTxn()
 	case txnBlock:
-		s.closePortals(false)
+		s.closePortals()
 		s.txn.state = txnFailed
 		s.setActivity()
 	}
@@ -261,7 +263,7 @@ func (s *Session) rollbackTo(name string) error {
 	if err != nil {
 		return err
 	}
-	s.closePortals(false)
+	s.closePortals()
 	p := s.txn.savepoints[i]
 	if err := s.batch().RollbackTo(p.mark); err != nil {
 		return err
