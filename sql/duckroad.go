@@ -150,6 +150,9 @@ func (s *Session) newRun() *duckRun {
 // place puts the session's relations into the analyser's SQL.
 func (r *duckRun) place(c *duckConn, text string, relations []*plan.Relation) (string, error) {
 	pairs := []string{plan.SessionToken, "''"}
+	if r.returning != "" {
+		pairs = append(pairs, quoteName(plan.ReturningRelation), r.returning)
+	}
 	for i, rel := range relations {
 		token := `"` + plan.RelationToken(i) + `"`
 		if !strings.Contains(text, token) {

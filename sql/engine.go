@@ -39,10 +39,10 @@ type Engine struct {
 	nextPID  int32
 	closed   bool
 
-	plans    *planCache
-	channels channels
-	tokens   tokens
-	queries  atomic.Uint64
+	plans     *planCache
+	channels  channels
+	relations relations
+	queries   atomic.Uint64
 	engineDuck
 }
 

@@ -24,9 +24,10 @@ const aliveFunction = "__engram_alive"
 // duckRun is one statement on the DuckDB road: what its functions and relations may look at. Functions of ours find it
 // in their context.
 type duckRun struct {
-	session *Session
-	reader  db.Reader
-	views   []*db.TableView // by the number that aliveFunction is given
+	session   *Session
+	reader    db.Reader
+	views     []*db.TableView // by the number that aliveFunction is given
+	returning string          // what stands for plan.ReturningRelation
 
 	mu  sync.Mutex // guards env, whose functions are called from several threads
 	env *catalog.Env

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"engram/db"
 	"engram/sql/types"
 )
 
@@ -21,9 +22,8 @@ type Session struct {
 	pid    int32
 	notice func(*Error)
 
-	ctx  context.Context // of the session
-	end  context.CancelCauseFunc
-	home *token // what functions inside DuckDB find the session by
+	ctx context.Context // of the session
+	end context.CancelCauseFunc
 
 	settings   *settings
 	style      *types.Style
@@ -31,7 +31,7 @@ type Session struct {
 	txn        transaction
 	statements map[string]*Statement
 	portals    map[string]*Portal
-	seed       *float64
+	tableExprs map[db.TableID]*tableExprs
 
 	mu       sync.Mutex // guards running and activity
 	running  context.CancelCauseFunc
@@ -40,12 +40,13 @@ type Session struct {
 
 // activity is what pg_stat_activity shows of a session.
 type activity struct {
-	state      string
-	query      string
-	started    time.Time // of the session
-	queryStart time.Time
-	changed    time.Time
-	txnStart   time.Time
+	state       string
+	application string
+	query       string
+	started     time.Time // of the session
+	queryStart  time.Time
+	changed     time.Time
+	txnStart    time.Time
 }
 
 func newSession(ctx context.Context, e *Engine, role *Role, o SessionOptions) *Session {
@@ -55,7 +56,6 @@ func newSession(ctx context.Context, e *Engine, role *Role, o SessionOptions) *S
 	s.activity = activity{state: "idle", started: e.now(), changed: e.now()}
 	s.settings.start["session_authorization"] = role.Name
 	s.settings.start["is_superuser"] = map[bool]string{true: "on", false: "off"}[role.Superuser]
-	s.home = e.tokens.open(s)
 	return s
 }
 
@@ -127,7 +127,6 @@ func (s *Session) Close() {
 		s.ClosePortal(name)
 	}
 	s.engine.channels.unlistenAll(s)
-	s.engine.tokens.close(s.home)
 	s.engine.unregister(s)
 }
 
