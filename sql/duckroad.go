@@ -144,6 +144,7 @@ func (c *duckConn) bind(r duck.Relation) string {
 func (s *Session) newRun() *duckRun {
 	r := &duckRun{session: s, reader: s.batch()}
 	r.env = s.catalogEnv(r.reader)
+	r.exprEnv = *s.env(&execution{})
 	return r
 }
 

@@ -265,7 +265,10 @@ func (s *Session) startPortal(ctx context.Context, p *Portal, w ResultWriter) er
 	p.live(s)
 	unlink := p.follow(ctx)
 	defer unlink()
-	x := &execution{session: s, analyzed: a, params: p.params, text: st.text, ctx: p.life}
+	x := &execution{session: s, analyzed: a, params: p.params, text: st.text, ctx: ctx}
+	if a.columns != nil { // its rows may be fetched by a later Execute
+		x.ctx = p.life
+	}
 	if p.out, err = s.runReplayable(x, w); err != nil {
 		p.stop()
 		return err
@@ -292,7 +295,7 @@ func (p *Portal) next() ([]any, error) {
 	}
 	row, err := p.out.rows.Next()
 	if err != nil {
-		if t, ok := p.out.rows.(*tape); !ok || !errors.Is(err, io.EOF) || t == nil {
+		if _, rewinds := p.out.rows.(*tape); !rewinds || !errors.Is(err, io.EOF) {
 			p.done = true
 		}
 		return nil, err

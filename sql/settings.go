@@ -369,3 +369,12 @@ func settingNames() []string {
 	sort.Slice(names, func(i, j int) bool { return strings.ToLower(names[i]) < strings.ToLower(names[j]) })
 	return names
 }
+
+// all is what the session has set.
+func (g *settings) all() map[string]held {
+	out := make(map[string]held, len(g.held))
+	for name, h := range g.held {
+		out[name] = h
+	}
+	return out
+}

@@ -1,0 +1,326 @@
+package sql
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sort"
+	"strings"
+	"sync"
+
+	"engram/db"
+	"engram/sql/internal/catalog"
+	"engram/sql/internal/duck"
+	"engram/sql/internal/plan"
+	"engram/sql/types"
+)
+
+// registerFunctions makes all functions of ours known to DuckDB, once for each instance.
+func (e *Engine) registerFunctions(inst *duck.Instance) error {
+	all := map[string][]duck.ScalarFunction{}
+	for _, b := range builtins() {
+		f := b.duck()
+		all[f.Name] = append(all[f.Name], f)
+	}
+	for name, overloads := range e.ownFunctions() { // ours work on whole chunks
+		all[name] = overloads
+	}
+	names := make([]string, 0, len(all))
+	for name := range all {
+		names = append(names, name)
+	}
+	sort.Strings(names)
+	var list []duck.ScalarFunction
+	for _, name := range names {
+		list = append(list, all[name]...)
+	}
+	return inst.Register(list...)
+}
+
+// builtin is a function of ours that is computed row by row.
+type builtin struct {
+	name     string // as DuckDB knows it
+	args     []types.Type
+	variadic bool // the last argument may repeat
+	returns  types.Type
+	volatile bool
+	lax      bool // is called with NULLs
+	session  bool // DuckDB passes the session's token first
+	call     func(ctx context.Context, run *duckRun, args []any) (any, error)
+}
+
+// builtins lists the functions of the analyser and of the catalog.
+var builtins = sync.OnceValue(func() []builtin {
+	var out []builtin
+	for _, f := range plan.Functions() {
+		out = append(out, builtin{name: f.Name, args: f.Args, variadic: f.Variadic, returns: f.Returns, volatile: f.Volatile,
+			lax: f.Lax, session: f.Session, call: func(ctx context.Context, run *duckRun, args []any) (any, error) {
+				return f.Call(run.planEnv(ctx), args)
+			}})
+	}
+	for _, f := range catalog.Functions() {
+		out = append(out, builtin{name: "__engram_pg_" + f.Name, args: f.Args, variadic: f.Variadic, returns: f.Returns,
+			volatile: f.Volatile, lax: true, session: true, call: func(_ context.Context, run *duckRun, args []any) (any, error) {
+				run.mu.Lock()
+				defer run.mu.Unlock()
+				return f.Call(run.env, args)
+			}})
+	}
+	for name, f := range sessionFunctions {
+		out = append(out, builtin{name: "__engram_pg_" + name, args: f.args, returns: f.returns, volatile: true, lax: true,
+			session: true, call: func(ctx context.Context, run *duckRun, args []any) (any, error) {
+				run.mu.Lock()
+				defer run.mu.Unlock()
+				return f.call(run.session, args)
+			}})
+	}
+	return out
+})
+
+// duck makes the function as DuckDB takes it.
+func (b builtin) duck() duck.ScalarFunction {
+	f := duck.ScalarFunction{Name: b.name, Returns: duckType(b.returns), Volatile: b.volatile, NullIn: b.lax}
+	if b.session {
+		f.Params = append(f.Params, duck.Varchar)
+	}
+	fixed := b.args
+	if b.variadic {
+		fixed = b.args[:len(b.args)-1]
+		last := argType(b.args[len(b.args)-1])
+		f.Variadic = &last
+	}
+	for _, t := range fixed {
+		f.Params = append(f.Params, argType(t))
+	}
+	f.Exec = b.exec
+	return f
+}
+
+func argType(t types.Type) duck.Type {
+	if t.OID == 0 || t.OID == types.AnyOID {
+		return duck.Any
+	}
+	return duckType(t)
+}
+
+// exec computes a chunk row by row.
+func (b builtin) exec(ctx context.Context, args []duck.Vector, rows int, out *duck.Writer) error {
+	run, err := runOf(ctx)
+	if err != nil {
+		return err
+	}
+	if b.session {
+		args = args[1:]
+	}
+	values := make([]any, len(args))
+	of := make([]duck.Type, len(args))
+	to := make([]types.Type, len(args))
+	for j := range args {
+		of[j] = args[j].Type()
+		to[j] = b.args[min(j, len(b.args)-1)]
+		if to[j].OID == 0 || to[j].OID == types.AnyOID {
+			to[j] = pgType(of[j])
+		}
+	}
+	for i := range rows {
+		for j := range args {
+			if values[j], err = fromDuck(args[j].Value(i), &of[j], to[j]); err != nil {
+				return err
+			}
+		}
+		v, err := b.call(ctx, run, values)
+		if err != nil {
+			return err
+		}
+		if v == nil {
+			out.SetNull(i)
+		} else {
+			out.SetValue(i, toDuck(v, b.returns))
+		}
+	}
+	return nil
+}
+
+// planEnv is what the analyser's functions look at inside of DuckDB.
+func (r *duckRun) planEnv(ctx context.Context) *plan.Env {
+	env := r.exprEnv
+	env.Context = ctx
+	return &env
+}
+
+// sessionFunction is a function of the session that the catalog does not have.
+type sessionFunction struct {
+	args    []types.Type
+	returns types.Type
+	call    func(s *Session, args []any) (any, error)
+}
+
+var textType, boolType = types.Of(types.TextOID), types.Of(types.BoolOID)
+
+// sessionFunctions change the session or know the engine.
+var sessionFunctions = map[string]sessionFunction{
+	"set_config": {[]types.Type{textType, textType, boolType}, textType, func(s *Session, a []any) (any, error) {
+		name, ok := a[0].(string)
+		if !ok {
+			return nil, types.Errorf(types.CodeNullValueNotAllowed, "SET requires parameter name")
+		}
+		value, _ := a[1].(string)
+		local, _ := a[2].(bool)
+		if err := s.assign(name, value, local); err != nil {
+			return nil, err
+		}
+		v, _ := s.setting(name)
+		return v, nil
+	}},
+	"pg_cancel_backend": {[]types.Type{types.Of(types.Int4OID)}, boolType, func(s *Session, a []any) (any, error) {
+		return s.signal(a[0], errCanceled)
+	}},
+	"pg_terminate_backend": {[]types.Type{types.Of(types.Int4OID)}, boolType, func(s *Session, a []any) (any, error) {
+		return s.signal(a[0], errShutdown)
+	}},
+	"pg_notify": {[]types.Type{textType, textType}, types.Of(types.VoidOID), func(s *Session, a []any) (any, error) {
+		channel, _ := a[0].(string)
+		payload, _ := a[1].(string)
+		return nil, s.notify(channel, payload)
+	}},
+	"version": {nil, textType, func(s *Session, _ []any) (any, error) { return s.engine.version(), nil }},
+}
+
+func (e *Engine) version() string {
+	return fmt.Sprintf("PostgreSQL %s (Engram %s) on %s-%s, DuckDB inside", serverVersion, e.options.Version, runtime.GOARCH, runtime.GOOS)
+}
+
+// signal ends a statement or a whole session of the same role, or of any role for a superuser.
+func (s *Session) signal(pid any, cause error) (any, error) {
+	n, ok := pid.(int64)
+	if !ok {
+		return nil, nil
+	}
+	s.engine.mu.Lock()
+	other := s.engine.sessions[int32(n)]
+	s.engine.mu.Unlock()
+	if other == nil {
+		s.warn(types.CodeWarning, "PID %d is not a PostgreSQL server process", n)
+		return false, nil
+	}
+	if other.user != s.user && !s.superuser() {
+		return nil, types.Errorf(types.CodeInsufficientPrivilege, "must be a member of the role whose process is being signaled")
+	}
+	if errors.Is(cause, errShutdown) {
+		other.stop(cause)
+	} else {
+		other.interrupt(cause)
+	}
+	return true, nil
+}
+
+// call answers functions of the session and the catalog for expressions that Go evaluates.
+func (s *Session) call(ctx context.Context, name string, args []any) (any, error) {
+	if f, ok := sessionFunctions[name]; ok {
+		return f.call(s, args)
+	}
+	switch name {
+	case "current_user", "session_user", "user", "current_role":
+		return s.user, nil
+	case "current_schema":
+		return s.currentSchema(), nil
+	}
+	env := s.catalogEnv(s.batch())
+	var last error
+	for _, f := range catalogByName()[name] {
+		if len(f.Args) == len(args) || f.Variadic && len(args) >= len(f.Args)-1 {
+			if !fits(f, args) {
+				continue
+			}
+			return f.Call(env, args)
+		}
+	}
+	if last == nil {
+		last = types.Errorf(types.CodeUndefinedFunction, "function %s with %d arguments does not exist", name, len(args))
+	}
+	return nil, last
+}
+
+// fits reports whether values have the Go forms of a function's arguments.
+func fits(f catalog.Function, args []any) bool {
+	for i, a := range args {
+		t := f.Args[min(i, len(f.Args)-1)]
+		switch a.(type) {
+		case int64:
+			if isTextual(t.OID) && t.OID != 0 {
+				return false
+			}
+		case string:
+			switch t.OID {
+			case types.Int2OID, types.Int4OID, types.Int8OID, types.OidOID, types.BoolOID:
+				return false
+			}
+		case bool:
+			if t.OID != types.BoolOID && t.OID != 0 {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+var catalogByName = sync.OnceValue(func() map[string][]catalog.Function {
+	m := map[string][]catalog.Function{}
+	for _, f := range catalog.Functions() {
+		m[f.Name] = append(m[f.Name], f)
+	}
+	return m
+})
+
+// currentSchema is the first schema of the path that exists.
+func (s *Session) currentSchema() any {
+	have := s.batch().Schemas()
+	for _, name := range s.searchPath() {
+		for _, h := range have {
+			if h == name || name == "pg_catalog" || name == "information_schema" {
+				return name
+			}
+		}
+	}
+	return nil
+}
+
+// noModel is the error of embed when no model is installed.
+func noModel(cause error) *Error {
+	e := types.Errorf(types.CodeObjectNotInPrerequisiteState, "embed: no text model is installed").
+		WithHint("Run \"make models\", or \"engram model import\" with the files of a model, and try again.")
+	e.Cause = cause
+	if cause != nil && !errors.Is(cause, db.ErrNoModel) {
+		e.Detail = cause.Error()
+	} else if cause != nil {
+		e.Detail = strings.TrimPrefix(cause.Error(), "db: ")
+	}
+	return e
+}
+
+// embed turns texts into vectors, all in one call of the model.
+func (e *Engine) embed(ctx context.Context, model string, texts []string) ([][]float32, error) {
+	if e.options.TextEncoder == nil {
+		return nil, noModel(nil)
+	}
+	enc, err := e.options.TextEncoder(ctx)
+	if err != nil {
+		if errors.Is(err, db.ErrNoModel) {
+			return nil, noModel(err)
+		}
+		return nil, err
+	}
+	if model != "" && model != enc.Name() {
+		return nil, types.Errorf(types.CodeUndefinedObject, "model %q does not exist", model).
+			WithHint("The text model is %q.", enc.Name())
+	}
+	vectors, err := enc.Encode(ctx, texts)
+	if err != nil {
+		return nil, err
+	}
+	if len(vectors) != len(texts) {
+		return nil, types.Errorf(types.CodeInternalError, "the model gave %d vectors for %d texts", len(vectors), len(texts))
+	}
+	return vectors, nil
+}
