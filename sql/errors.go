@@ -236,3 +236,40 @@ func withoutPackage(text string) string {
 func unsupported(format string, args ...any) *Error {
 	return types.Errorf(types.CodeFeatureNotSupported, "%s", fmt.Sprintf(format, args...))
 }
+
+// columnValueError knows the errors of values that a column cannot hold.
+func columnValueError(err error) *Error {
+	var (
+		dim    *db.DimensionError
+		rng    *db.RangeError
+		length *db.LengthError
+		kind   *db.TypeError
+		value  *db.ValueError
+	)
+	switch {
+	case errors.As(err, &dim):
+		return withCause(types.CodeDataException, dim.Error(), err)
+	case errors.As(err, &rng):
+		code := types.CodeNumericValueOutOfRange
+		switch rng.Type.Kind {
+		case db.Date, db.Time, db.Timestamp, db.Timestamptz, db.IntervalKind:
+			code = types.CodeDatetimeFieldOverflow
+		}
+		return withCause(code, rng.Error(), err)
+	case errors.As(err, &length):
+		code := types.CodeStringDataRightTruncation
+		if length.Type.Kind == db.Bit {
+			code = types.CodeStringDataLengthMismatch
+		}
+		return withCause(code, length.Error(), err)
+	case errors.As(err, &kind):
+		return withCause(types.CodeDatatypeMismatch, kind.Error(), err)
+	case errors.As(err, &value):
+		return withCause(value.Code, value.Error(), err)
+	}
+	return nil
+}
+
+func undefinedParameter(n int) *Error {
+	return types.Errorf(types.CodeUndefinedParameter, "there is no parameter $%d", n)
+}

