@@ -115,7 +115,7 @@ func (c *change) returning() (rowSource, error) {
 
 // returningDuck lets DuckDB evaluate a RETURNING that Go cannot.
 func (c *change) returningDuck() (rowSource, error) {
-	conn, err := c.s.engine.connect()
+	conn, err := c.s.connect(c.x.ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -3,12 +3,14 @@ package sql
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"engram/db"
 	"engram/sql/internal/catalog"
@@ -21,7 +23,7 @@ import (
 type engineDuck struct {
 	duckMu   sync.Mutex
 	instance *duck.Instance
-	idle     []*duck.Conn // connections of instance that nobody uses
+	idle     []idleConn // connections of instance that nobody uses
 	tempDir  string
 	ownTemp  bool
 }
@@ -77,11 +79,18 @@ func (e *Engine) dropTemp() {
 	}
 }
 
+// idleConn is a connection with the time zone it was last given.
+type idleConn struct {
+	*duck.Conn
+	zone string
+}
+
 // duckConn is a connection in use by one statement, with the relations bound for it.
 type duckConn struct {
 	*duck.Conn
 	engine   *Engine
 	instance *duck.Instance
+	zone     string
 	bound    []string
 }
 
@@ -105,13 +114,43 @@ func (e *Engine) connect() (*duckConn, error) {
 	if n := len(e.idle); n > 0 {
 		c := e.idle[n-1]
 		e.idle = e.idle[:n-1]
-		return &duckConn{Conn: c, engine: e, instance: e.instance}, nil
+		return &duckConn{Conn: c.Conn, engine: e, instance: e.instance, zone: c.zone}, nil
 	}
 	c, err := e.instance.Connect()
 	if err != nil {
 		return nil, err
 	}
-	return &duckConn{Conn: c, engine: e, instance: e.instance}, nil
+	return &duckConn{Conn: c, engine: e, instance: e.instance, zone: "UTC"}, nil
+}
+
+// connect takes a connection in the session's time zone.
+func (s *Session) connect(ctx context.Context) (*duckConn, error) {
+	c, err := s.engine.connect()
+	if err != nil {
+		return nil, err
+	}
+	if zone := duckZone(s.Style().TimeZone); zone != c.zone {
+		if err := c.Exec(ctx, "SET TimeZone = "+duck.QuoteLiteral(zone)); err != nil {
+			c.release()
+			return nil, err
+		}
+		c.zone = zone
+	}
+	return c, nil
+}
+
+// duckZone is DuckDB's name of a time zone: one of the zone database, or a whole number of hours.
+func duckZone(loc *time.Location) string {
+	if loc == nil || loc == time.UTC {
+		return "UTC"
+	}
+	if name := loc.String(); name != "" && strings.IndexAny(name, "/abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") >= 0 && name[0] != '<' {
+		if _, err := time.LoadLocation(name); err == nil {
+			return name
+		}
+	}
+	_, east := time.Unix(0, 0).In(loc).Zone()
+	return fmt.Sprintf("Etc/GMT%+d", -east/3600) // the sign counts west of Greenwich
 }
 
 // release gives a connection back. Nothing of its last statement may be open.
@@ -129,7 +168,7 @@ func (c *duckConn) release() {
 		}
 		return
 	}
-	e.idle = append(e.idle, c.Conn)
+	e.idle = append(e.idle, idleConn{c.Conn, c.zone})
 }
 
 // bind makes a relation of ours scannable and spells its scan.
@@ -170,7 +209,7 @@ func (r *duckRun) place(c *duckConn, text string, relations []*plan.Relation) (s
 
 // askDuck lets DuckDB tell the types that the analyser left open, without running anything.
 func (s *Session) askDuck(ctx context.Context, a *analyzed) error {
-	c, err := s.engine.connect()
+	c, err := s.connect(ctx)
 	if err != nil {
 		return err
 	}
@@ -293,9 +332,9 @@ func (s *Session) runDuck(x *execution) (*outcome, error) {
 
 // duckQuery starts a statement in DuckDB's dialect over the session's snapshot. columns nil means: as DuckDB has them.
 func (s *Session) duckQuery(ctx context.Context, text string, relations []*plan.Relation, params []any, paramTypes []types.Type, columns []Column) (_ *duckRows, err error) {
-	c, err := s.engine.connect()
+	c, err := s.connect(ctx)
 	if err != nil {
-		return nil, err
+		return nil, wrapped(s.duckFailure(err))
 	}
 	return s.duckQueryOn(ctx, c, s.newRun(), text, relations, params, paramTypes, columns)
 }
@@ -313,6 +352,13 @@ func (s *Session) duckQueryOn(ctx context.Context, c *duckConn, run *duckRun, te
 	if text, err = run.place(c, text, relations); err != nil {
 		return nil, err
 	}
+	if len(params) == 0 { // planned and run in one step
+		if r.result, err = c.Query(r.ctx, text); err != nil {
+			return nil, err
+		}
+		err = r.takeColumns()
+		return r, err
+	}
 	if r.stmt, err = c.Prepare(r.ctx, text); err != nil {
 		return nil, err
 	}
@@ -328,7 +374,8 @@ func (s *Session) duckQueryOn(ctx context.Context, c *duckConn, run *duckRun, te
 	if r.result, err = r.stmt.Query(r.ctx); err != nil {
 		return nil, err
 	}
-	return r, r.takeColumns()
+	err = r.takeColumns()
+	return r, err
 }
 
 func (r *duckRows) takeColumns() error {
