@@ -51,9 +51,11 @@
 //
 // Open allows the listed directories, then closes external access (files elsewhere, network, extensions, ATTACH of
 // files), then locks the configuration except TimeZone and streaming_buffer_size. Links out of an allowed directory are
-// refused. Not refused by DuckDB, so the caller must not let users' statements do it: COPY ... TO and EXPORT into an
-// allowed directory, ATTACH ':memory:', macros over built-in names, PRAGMA enable_profiling, SET of the two open settings,
-// query() and query_table(), engram_rows itself (tokens cannot be guessed, but its name should be refused).
+// refused, and so is LOAD everywhere. Not refused by DuckDB, so the caller must not let users' statements do it:
+// COPY ... TO, EXPORT and ATTACH into an allowed directory, ATTACH ':memory:', CREATE anything (macros over built-in
+// names!), PRAGMA enable_profiling, CALL enable_logging(), SET of the two open settings, query() and query_table(),
+// glob() and reading of segments' files inside an allowed directory, the duckdb_* functions, engram_rows itself (tokens
+// cannot be guessed, but its name should be refused). [Stmt.Kind] tells SELECT from the rest.
 //
 // Integer division truncates, NULLs sort as in Postgres, the time zone is UTC until it is set.
 //

@@ -179,7 +179,7 @@ func (s *rowsScan) next(out mapping.DataChunk) error {
 	}
 	var first error
 	for k := range s.cols {
-		s.cols[k].attach(mapping.DataChunkGetVector(out, mapping.IdxT(s.pos[k])), s.types[k], &first)
+		s.cols[k].attach(mapping.DataChunkGetVector(out, mapping.IdxT(s.pos[k])), s.types[k], ChunkRows, &first)
 	}
 	n, err := s.scan.Next(s.ptrs, ChunkRows)
 	if err != nil {

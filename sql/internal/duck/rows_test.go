@@ -215,6 +215,12 @@ func TestBadRelations(t *testing.T) {
 		"too many rows": tooMany{},
 		"scan fails":    scanFails{},
 		"scan panics":   scanPanics{},
+		"row 2048":      badWriter{func(w *Writer) { w.SetNull(2048) }},
+		"row -1":        badWriter{func(w *Writer) { w.SetFloats(-1, nil) }},
+		"list of -1":    badWriter{func(w *Writer) { w.SetList(0, -1) }},
+		"huge list":     badWriter{func(w *Writer) { w.SetList(0, 1<<40) }},
+		"element 3":     badWriter{func(w *Writer) { child, base, _ := w.SetList(0, 2); child.SetFloat64(base+1<<20, 1) }},
+		"no field":      badWriter{func(w *Writer) { w.Field(0).SetBool(0, true) }},
 	} {
 		c.Bind("bad", r)
 		if rows, err := try(c, "SELECT * FROM engram_rows('bad')"); err == nil {
@@ -249,3 +255,12 @@ func (scanFails) Scan(context.Context, []int) (RelationScan, error) {
 type scanPanics struct{ oneColumn }
 
 func (scanPanics) Scan(context.Context, []int) (RelationScan, error) { panic("no scan") }
+
+// badWriter does something wrong to a FLOAT[] column.
+type badWriter struct{ f func(*Writer) }
+
+func (badWriter) Columns() []Column                                   { return []Column{{"a", List(Float)}} }
+func (badWriter) Rows() int64                                         { return -1 }
+func (b badWriter) Scan(context.Context, []int) (RelationScan, error) { return b, nil }
+func (b badWriter) Next(cols []*Writer, _ int) (int, error)           { b.f(cols[0]); return 1, nil }
+func (badWriter) Close() error                                        { return nil }

@@ -152,7 +152,7 @@ func (s *scalar) call(x *execution, in mapping.DataChunk, out mapping.Vector) er
 	n := int(mapping.DataChunkGetSize(in))
 	c.attach(s, in, n)
 	var first error
-	c.out.attach(out, &s.Returns, &first)
+	c.out.attach(out, &s.Returns, n, &first)
 	if n == 0 {
 		return nil
 	}

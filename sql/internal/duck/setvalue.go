@@ -45,7 +45,7 @@ func (w *Writer) valueAt(r int, v any) {
 
 // otherAt sets the types that have exactly one Go form.
 func (w *Writer) otherAt(r int, v any) {
-	one := Writer{typ: w.typ, h: w.h, data: w.data, first: w.first} // rows here are physical
+	one := Writer{typ: w.typ, h: w.h, data: w.data, rows: w.rows, first: w.first} // rows here are physical
 	switch x := v.(type) {
 	case bool:
 		one.SetBool(r, x)

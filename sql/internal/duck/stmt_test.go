@@ -144,7 +144,7 @@ func TestNothingLeaks(t *testing.T) {
 		t.Fatal(err)
 	}
 	rel := &table{cols: []Column{{"a", BigInt}, {"v", List(Float)}}}
-	for k := range 5000 {
+	for k := range 3100 {
 		rel.rows = append(rel.rows, []any{k, []float32{1, 2}})
 	}
 	c.Bind("t", rel)

@@ -17,6 +17,7 @@ type Writer struct {
 	typ   *Type
 	h     mapping.Vector
 	data  unsafe.Pointer
+	rows  int      // physical rows there is room for
 	mask  *uint64  // nil until a row is set NULL
 	sel   []uint32 // logical row -> physical row
 	kids  []Writer
@@ -28,9 +29,9 @@ type Writer struct {
 // maxListBytes bounds the elements of one chunk's list column, so that a callback cannot make DuckDB fail an allocation.
 const maxListBytes = 4 << 30
 
-// attach points w at DuckDB's vector; err collects the first error of the whole column.
-func (w *Writer) attach(h mapping.Vector, t *Type, err *error) {
-	w.typ, w.h, w.first, w.mask, w.sel, w.data = t, h, err, nil, nil, nil
+// attach points w at DuckDB's vector with room for rows; err collects the first error of the whole column.
+func (w *Writer) attach(h mapping.Vector, t *Type, rows int, err *error) {
+	w.typ, w.h, w.first, w.rows, w.mask, w.sel, w.data = t, h, err, rows, nil, nil, nil
 	if t.width() != 0 {
 		w.data = mapping.VectorGetData(h)
 	}
@@ -38,20 +39,20 @@ func (w *Writer) attach(h mapping.Vector, t *Type, err *error) {
 	case ListID, MapID:
 		w.growKids(1)
 		w.size, w.room = int(mapping.ListVectorGetSize(h)), 0
-		w.kids[0].attach(mapping.ListVectorGetChild(h), t.Elem, err)
+		w.kids[0].attach(mapping.ListVectorGetChild(h), t.Elem, 0, err)
 	case ArrayID:
 		w.growKids(1)
-		w.kids[0].attach(mapping.ArrayVectorGetChild(h), t.Elem, err)
+		w.kids[0].attach(mapping.ArrayVectorGetChild(h), t.Elem, rows*t.Size, err)
 	case StructID:
 		w.growKids(len(t.Fields))
 		for i := range t.Fields {
-			w.kids[i].attach(mapping.StructVectorGetChild(h, mapping.IdxT(i)), &t.Fields[i].Type, err)
+			w.kids[i].attach(mapping.StructVectorGetChild(h, mapping.IdxT(i)), &t.Fields[i].Type, rows, err)
 		}
 	case UnionID:
 		w.growKids(len(t.Fields) + 1)
-		w.kids[0].attach(mapping.StructVectorGetChild(h, 0), &UTinyInt, err)
+		w.kids[0].attach(mapping.StructVectorGetChild(h, 0), &UTinyInt, rows, err)
 		for i := range t.Fields {
-			w.kids[i+1].attach(mapping.StructVectorGetChild(h, mapping.IdxT(i+1)), &t.Fields[i].Type, err)
+			w.kids[i+1].attach(mapping.StructVectorGetChild(h, mapping.IdxT(i+1)), &t.Fields[i].Type, rows, err)
 		}
 	}
 }
@@ -81,6 +82,9 @@ func (w *Writer) misfit(v any) {
 func (w *Writer) row(i int) int {
 	if w.sel != nil {
 		return int(w.sel[i])
+	}
+	if uint(i) >= uint(w.rows) {
+		panic("duck: row outside the column that is written")
 	}
 	return i
 }
@@ -289,6 +293,10 @@ func (w *Writer) SetList(i, n int) (child *Writer, base, fits int) {
 // open reserves n elements for the list at physical row r.
 func (w *Writer) open(r, n int) (child *Writer, base int, ok bool) {
 	child = &w.kids[0]
+	if n < 0 {
+		w.fail("a list of %d elements", n)
+		return child, 0, false
+	}
 	if w.typ.ID == ArrayID {
 		if n != w.typ.Size {
 			w.fail("a list of %d elements does not fit %s", n, w.typ)
@@ -297,7 +305,7 @@ func (w *Writer) open(r, n int) (child *Writer, base int, ok bool) {
 		return child, r * n, true
 	}
 	base = w.size
-	if w.size+n > w.room && !w.reserve(w.size+n) {
+	if n > w.room-w.size && !w.reserve(w.size+n) {
 		return child, 0, false
 	}
 	w.size += n
@@ -307,11 +315,9 @@ func (w *Writer) open(r, n int) (child *Writer, base int, ok bool) {
 
 // reserve makes room for n elements and looks the child's memory up again, for it may have moved.
 func (w *Writer) reserve(n int) bool {
-	room := max(n, 2*w.room)
-	if int64(room)*int64(max(w.typ.Elem.width(), 16)) > maxListBytes {
-		room = n
-	}
-	if int64(room)*int64(max(w.typ.Elem.width(), 1)) > maxListBytes {
+	most := maxListBytes / max(w.typ.Elem.width(), 1)
+	room := max(n, min(2*w.room, most/2))
+	if n > most {
 		w.fail("the lists of one chunk exceed %d bytes", int64(maxListBytes))
 		return false
 	}
@@ -320,22 +326,22 @@ func (w *Writer) reserve(n int) bool {
 		return false
 	}
 	w.room = room
-	w.kids[0].refresh(mapping.ListVectorGetChild(w.h))
+	w.kids[0].refresh(mapping.ListVectorGetChild(w.h), room)
 	return true
 }
 
 // refresh follows DuckDB's vector after its memory moved.
-func (w *Writer) refresh(h mapping.Vector) {
-	w.h, w.mask = h, nil
+func (w *Writer) refresh(h mapping.Vector, rows int) {
+	w.h, w.rows, w.mask = h, rows, nil
 	if w.typ.width() != 0 {
 		w.data = mapping.VectorGetData(h)
 	}
 	switch w.typ.ID {
 	case ArrayID:
-		w.kids[0].refresh(mapping.ArrayVectorGetChild(h))
+		w.kids[0].refresh(mapping.ArrayVectorGetChild(h), rows*w.typ.Size)
 	case StructID, UnionID:
 		for k := range w.kids {
-			w.kids[k].refresh(mapping.StructVectorGetChild(h, mapping.IdxT(k)))
+			w.kids[k].refresh(mapping.StructVectorGetChild(h, mapping.IdxT(k)), rows)
 		}
 	}
 }
