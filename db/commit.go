@@ -233,8 +233,8 @@ func (w *commit) validateLocked() error {
 			return fmt.Errorf("%w: schema %q", ErrConflict, name)
 		}
 		if !made {
-			for n := range d.cat.names {
-				if n.schema == name {
+			for n, id := range d.cat.names {
+				if n.schema == name && !b.moves(id, name) {
 					return fmt.Errorf("%w: schema %q", ErrConflict, name)
 				}
 			}
@@ -251,6 +251,12 @@ func (w *commit) validateLocked() error {
 		}
 	}
 	return nil
+}
+
+// moves reports whether the batch drops a table or moves it out of a schema.
+func (b *Batch) moves(id TableID, schema string) bool {
+	tb := b.tables[id]
+	return tb != nil && (tb.table == nil || tb.table.Schema != schema)
 }
 
 func (w *commit) validateTableLocked(id TableID, tb *tableBatch, since uint64) error {

@@ -119,7 +119,11 @@ func (b *Batch) DropSchema(name string) error {
 
 func (b *Batch) setSchema(name string, made bool) {
 	old, had := b.schemas[name]
-	b.schemas[name] = made
+	if b.snap.cat.schemas[name] == made {
+		delete(b.schemas, name) // as it was
+	} else {
+		b.schemas[name] = made
+	}
 	b.undo = append(b.undo, func() {
 		if had {
 			b.schemas[name] = old

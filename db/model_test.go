@@ -313,9 +313,9 @@ func (m *machine) actions() map[string]func(*rapid.T) {
 		"begin": m.begin, "begin2": m.begin, "insert": m.insert, "insert2": m.insert, "insert3": m.insert,
 		"update": m.update, "delete": m.delete, "commit": m.commit, "commit2": m.commit, "close": m.drop,
 		"mark": m.mark, "rollback": m.rollbackTo, "reopen": m.reopen,
-		"seal":    upkeep(func() error { return m.d.Seal(ctx, m.items.ID) }),
-		"compact": upkeep(func() error { return m.d.Compact(ctx, m.items.ID) }),
-		"verify":  upkeep(func() error { return m.d.Verify(ctx) }),
+		"seal":                 upkeep(func() error { return m.d.Seal(ctx, m.items.ID) }),
+		"compact":              upkeep(func() error { return m.d.Compact(ctx, m.items.ID) }),
+		"verify":               upkeep(func() error { return m.d.Verify(ctx) }),
 		"seal over commits":    m.beside(func() error { return m.d.Seal(ctx, m.items.ID) }),
 		"compact over commits": m.beside(func() error { return m.d.Compact(ctx, m.items.ID) }),
 		"snapshot": func(t *rapid.T) {
