@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -258,4 +260,54 @@ func FuzzOpen(f *testing.F) {
 			t.Errorf("unexpected error: %v", err)
 		}
 	})
+}
+
+// TestEveryByteFlipped changes every byte of small files in several ways. Reading must end in one of our errors or in
+// numbers; and of our own file, whose tensors have checksums, a tensor that still has its name has its numbers.
+func TestEveryByteFlipped(t *testing.T) {
+	rows := []row{v1row("x", []int32{2, 2}, 1, 2, 3, 4), v1row("scalar", nil, 1)}
+	files := map[string][]byte{"ours": ours(t)}
+	for _, name := range []string{"zstd, page v2", "plain, page v2", "dictionary, one a group"} {
+		files[name] = layouts(true)[name].bytes(t, rows)
+	}
+	want := map[string][]byte{"a": f32(1, 2, 3, 4), "b": {5}}
+	opt := &weights.Options{MaxTensorBytes: 1 << 20, Logger: slog.New(slog.DiscardHandler)}
+	for name, good := range files {
+		for i := range good {
+			for _, x := range []byte{0xff, 0x01, 0x40} {
+				if x != 0xff && name != "ours" {
+					continue // the others are here for what they make the reader do
+				}
+				bad := bytes.Clone(good)
+				bad[i] ^= x
+				f, err := weights.OpenBytes(bad, opt)
+				if err == nil {
+					err = readAll(f)
+				}
+				if err != nil && !known(err) {
+					t.Fatalf("%s: byte %d ^ %x: %v", name, i, x, err)
+				}
+				if err != nil || name != "ours" {
+					continue
+				}
+				for _, l := range f.Layers() {
+					if got, _, err := f.Tensor(l.Name); want[l.Name] != nil && (err != nil || !bytes.Equal(got.Data, want[l.Name])) {
+						t.Fatalf("byte %d ^ %x: layer %q has other numbers, err %v", i, x, l.Name, err)
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestNullsInPlaceOfNumbers reads a row whose num_params, quant_axis and group_size are null.
+func TestNullsInPlaceOfNumbers(t *testing.T) {
+	r := v1row("x", []int32{2}, 1, 2)
+	r.quant, r.scales, r.zeros, r.data, r.nulls = "int8", f32(2), f32(0), []byte{3, 4}, true
+	f := open(t, foreign{v2: true}.file(t, r), nil)
+	l, _ := f.Layer("x")
+	v, _, err := f.Float32("x")
+	if err != nil || l.Axis != -1 || l.GroupSize != 0 || !slices.Equal(v, []float32{6, 8}) {
+		t.Errorf("%+v: %v, err %v", l, v, err)
+	}
 }

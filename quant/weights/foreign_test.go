@@ -26,6 +26,7 @@ type row struct {
 	quant         string
 	scales, zeros []byte
 	axis, group   int32
+	nulls         bool // num_params, axis and group are null; all rows of a file alike
 }
 
 // foreign says how another program would lay its file out.
@@ -116,7 +117,7 @@ func (f foreign) group(tb testing.TB, rg file.SerialRowGroupWriter, rows []row) 
 			vals = append(vals, get(r))
 		}
 		write(tb, rg, func(c file.ColumnChunkWriter) error {
-			_, err := c.(*file.Int32ColumnChunkWriter).WriteBatch(vals, slices.Repeat([]int16{1}, len(rows)), nil)
+			_, err := c.(*file.Int32ColumnChunkWriter).WriteBatch(vals, present(rows), nil)
 			return err
 		})
 	}
@@ -129,7 +130,7 @@ func (f foreign) group(tb testing.TB, rg file.SerialRowGroupWriter, rows []row) 
 		counts = append(counts, r.n)
 	}
 	write(tb, rg, func(c file.ColumnChunkWriter) error {
-		_, err := c.(*file.Int64ColumnChunkWriter).WriteBatch(counts, slices.Repeat([]int16{1}, len(rows)), nil)
+		_, err := c.(*file.Int64ColumnChunkWriter).WriteBatch(counts, present(rows), nil)
 		return err
 	})
 	if f.v2 {
@@ -139,6 +140,15 @@ func (f foreign) group(tb testing.TB, rg file.SerialRowGroupWriter, rows []row) 
 		ints(func(r row) int32 { return r.axis })
 		ints(func(r row) int32 { return r.group })
 	}
+}
+
+// present gives the definition levels of a flat column of numbers.
+func present(rows []row) []int16 {
+	level := int16(1)
+	if rows[0].nulls {
+		level = 0
+	}
+	return slices.Repeat([]int16{level}, len(rows))
 }
 
 // shapes writes the list column. Its levels are those of a nullable list of nullable numbers, or of required ones.

@@ -65,10 +65,11 @@ func (g *rowGroup) binary(col string, limit int64, row func(i int, v []byte) (bo
 	}
 	br := r.(*file.ByteArrayColumnChunkReader)
 	maxDef := br.Descriptor().MaxDefinitionLevel()
-	vals, def := make([]parquet.ByteArray, readBatch), make([]int16, readBatch)
+	size := min(readBatch, g.rows)
+	vals, def := make([]parquet.ByteArray, size), make([]int16, size)
 	for i := 0; i < g.rows; {
 		// Values point into the page that was read last, so a batch must not run over a page's end.
-		n, got, err := br.ReadBatchInPage(int64(min(readBatch, g.rows-i)), vals, def, nil)
+		n, got, err := br.ReadBatchInPage(int64(min(size, g.rows-i)), vals, def, nil)
 		if err != nil {
 			return err
 		}
@@ -132,9 +133,10 @@ func (g *rowGroup) int64s(col string, absent int64) ([]int64, error) {
 
 func flatInts[T int32 | int64](g *rowGroup, col string, maxDef int16, absent T, read func(int64, []T, []int16, []int16) (int64, int, error)) ([]T, error) {
 	out := make([]T, 0, g.rows)
-	vals, def := make([]T, readBatch), make([]int16, readBatch)
+	size := min(readBatch, g.rows)
+	vals, def := make([]T, size), make([]int16, size)
 	for len(out) < g.rows {
-		n, got, err := read(int64(min(readBatch, g.rows-len(out))), vals, def, nil)
+		n, got, err := read(int64(min(size, g.rows-len(out))), vals, def, nil)
 		if err != nil {
 			return nil, err
 		}
@@ -166,9 +168,10 @@ func (g *rowGroup) shapes() ([][]int, error) {
 	ir := r.(*file.Int32ColumnChunkReader)
 	maxDef := ir.Descriptor().MaxDefinitionLevel()
 	out := make([][]int, 0, g.rows)
-	vals, def, rep := make([]int32, readBatch), make([]int16, readBatch), make([]int16, readBatch)
+	size := min(readBatch, g.rows*maxDims)
+	vals, def, rep := make([]int32, size), make([]int16, size), make([]int16, size)
 	for {
-		n, got, err := ir.ReadBatchInPage(readBatch, vals, def, rep)
+		n, got, err := ir.ReadBatchInPage(int64(size), vals, def, rep)
 		if err != nil {
 			return nil, err
 		}
