@@ -59,11 +59,17 @@ func formOf(t row.Type) (form, error) {
 			func(l *leaf) (any, error) { return l.ints[l.next()], nil }), nil
 	case row.Float4:
 		return single(parquet.Types.Float, 0, nil,
-			func(l *leaf, v any) { l.floats = append(l.floats, v.(float32)) },
+			func(l *leaf, v any) {
+				l.floats = append(l.floats, v.(float32))
+				l.nan = l.nan || v.(float32) != v.(float32)
+			},
 			func(l *leaf) (any, error) { return l.floats[l.next()], nil }), nil
 	case row.Float8:
 		return single(parquet.Types.Double, 0, nil,
-			func(l *leaf, v any) { l.doubles = append(l.doubles, v.(float64)) },
+			func(l *leaf, v any) {
+				l.doubles = append(l.doubles, v.(float64))
+				l.nan = l.nan || v.(float64) != v.(float64)
+			},
 			func(l *leaf) (any, error) { return l.doubles[l.next()], nil }), nil
 	case row.Text, row.Varchar, row.Char, row.Bit, row.Varbit:
 		return textForm(schema.StringLogicalType{}), nil
@@ -221,8 +227,9 @@ type leaf struct {
 	doubles []float64
 	bytes   []parquet.ByteArray
 	fixed   []parquet.FixedLenByteArray
-	at      int // draining: next value
-	level   int // draining: next level
+	at      int  // draining: next value
+	level   int  // draining: next level
+	nan     bool // filling: a value is NaN
 }
 
 func (l *leaf) next() int { l.at++; return l.at - 1 }
@@ -246,7 +253,7 @@ func (l *leaf) reset() {
 	l.floats, l.doubles = l.floats[:0], l.doubles[:0]
 	clear(l.bytes)
 	clear(l.fixed)
-	l.bytes, l.fixed, l.at, l.level = l.bytes[:0], l.fixed[:0], 0, 0
+	l.bytes, l.fixed, l.at, l.level, l.nan = l.bytes[:0], l.fixed[:0], 0, 0, false
 }
 
 // sizeOf estimates the bytes a value takes in memory while its row group is gathered.

@@ -94,6 +94,32 @@ func TestVectorLayout(t *testing.T) {
 	}
 }
 
+// A maximum that leaves NaN out would hide it from "x > 2", which is true for NaN in SQL.
+func TestNoStatisticsBesideNaN(t *testing.T) {
+	fs := vfs.NewMem()
+	cols := []row.Column{{ID: 1, Name: "a", Type: row.Of(row.Float4)}, {ID: 2, Name: "b", Type: row.Of(row.Float8)}}
+	src := &rowsOf{rows: [][]any{{float32(1), 2.0}, {float32(math.NaN()), 1.0}, {float32(3), math.NaN()}}}
+	if _, err := Write(context.Background(), "a", cols, src, &WriteOptions{FS: fs, RowGroupRows: 1}); err != nil {
+		t.Fatal(err)
+	}
+	m, err := openMapping(fs, "a.parquet")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pq, err := pqfile.NewParquetReader(bytes.NewReader(m.data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for g, want := range [][2]bool{{true, true}, {false, true}, {true, false}} {
+		for i := range want {
+			chunk, _ := pq.MetaData().RowGroup(g).ColumnChunk(1 + i)
+			if set, _ := chunk.StatsSet(); set != want[i] {
+				t.Errorf("row group %d, column %d: statistics %v", g, i, set)
+			}
+		}
+	}
+}
+
 func TestUnalignedFloatsAreCopied(t *testing.T) {
 	b := make([]byte, 13)
 	for at := range 5 {

@@ -32,8 +32,14 @@ type group struct {
 	vectors []vectorBuffer // by field; used where role is roleVector
 	rows    int
 	bytes   int64
+	written int // row groups written so far
+	unsound []chunkAt
 	inexact []int // by field: rows whose DECIMAL is NULL though the value is not; grows over the whole segment
 }
+
+// chunkAt names a column chunk whose statistics must go: Parquet's leave NaN out, and SQL's order puts it above the maximum, so
+// that a reader would skip rows it should find.
+type chunkAt struct{ group, leaf int }
 
 type vectorBuffer struct {
 	lens   []int32 // per row; 0 = NULL
@@ -195,7 +201,10 @@ func (g *group) writeGroup(w *pqfile.Writer, s *sink) error {
 			}
 			continue
 		}
-		for _, l := range f.leavesOf(g.leaves) {
+		for j, l := range f.leavesOf(g.leaves) {
+			if l.nan {
+				g.unsound = append(g.unsound, chunkAt{g.written, f.leaf + j})
+			}
 			cw, err := rg.NextColumn()
 			if err != nil {
 				return err
@@ -208,6 +217,7 @@ func (g *group) writeGroup(w *pqfile.Writer, s *sink) error {
 			}
 		}
 	}
+	g.written++
 	return rg.Close()
 }
 
@@ -282,7 +292,7 @@ func (b *vectorBuffer) write(rg pqfile.SerialRowGroupWriter, s *sink) error {
 // writeFooter writes the Parquet footer with the file's true offsets and closes the Parquet writer. The footer names the sum of
 // the pages, and the 8 bytes before it, which no reader looks at, are the sum of the footer: so the file checks itself even when
 // its sidecar is lost.
-func writeFooter(w *pqfile.Writer, s *sink, ix *index) (*metadata.FileMetaData, error) {
+func writeFooter(w *pqfile.Writer, s *sink, g *group, ix *index) (*metadata.FileMetaData, error) {
 	if err := w.AppendKeyValueMetadata(metaPages, pagesText(s.out.n, s.out.sum.Sum64())); err != nil {
 		return nil, err
 	}
@@ -291,6 +301,9 @@ func writeFooter(w *pqfile.Writer, s *sink, ix *index) (*metadata.FileMetaData, 
 		return nil, err
 	}
 	relocate(md, s)
+	for _, c := range g.unsound {
+		md.RowGroups[c.group].Columns[c.leaf].MetaData.Statistics = nil
+	}
 	var footer bytes.Buffer
 	n, err := md.WriteTo(&footer, nil)
 	if err != nil {

@@ -106,7 +106,7 @@ func (w *writer) run(ctx context.Context, src Source) (*Footer, error) {
 		return nil, err
 	}
 	ix := &w.rows.ix
-	md, err := writeFooter(w.pq, w.sink, ix)
+	md, err := writeFooter(w.pq, w.sink, w.group, ix)
 	if err != nil {
 		return nil, fmt.Errorf("segment: %s: %w", w.parquet.path, err)
 	}
