@@ -25,13 +25,14 @@ const maxBatchBytes = 2 << 30
 // The first of two batches that change the same row, or the same table's descriptor, wins: the other's Commit answers
 // ErrConflict, and its caller tries again with a new batch. A failed call leaves the batch as it was before the call.
 type Batch struct {
-	d      *DB
-	snap   *Snapshot
-	opt    BatchOptions
-	done   bool
-	bytes  int64
-	undo   []func()
-	marked bool // some Mark may be rolled back to: keep undo
+	d       *DB
+	snap    *Snapshot
+	opt     BatchOptions
+	done    bool
+	bytes   int64
+	undo    []func()
+	scratch []byte
+	marked  bool // some Mark may be rolled back to: keep undo
 
 	tables   map[TableID]*tableBatch
 	schemas  map[string]bool   // made true, dropped false
@@ -303,13 +304,16 @@ type CommitOptions struct {
 	NoSync bool // do not wait for the log to reach the disk: a crash may lose the commit, never half of it
 }
 
-// encode writes a row of a table for the head.
-func (t *Table) encode(r Row) ([]byte, error) {
-	enc, err := row.Append(nil, t.cols, r)
+// encode writes a row of a table for the head. The bytes are the caller's own; scratch only saves growing them.
+func (b *Batch) encode(t *Table, r Row) ([]byte, error) {
+	enc, err := row.Append(b.scratch[:0], t.cols, r)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrInvalidValue, err)
 	}
-	return enc, nil
+	if cap(enc) <= 1<<20 {
+		b.scratch = enc
+	}
+	return slices.Clone(enc), nil
 }
 
 // sortedRows returns the RowIDs a batch has written to a table, in order.

@@ -32,7 +32,7 @@ func (b *Batch) Commit(ctx context.Context, o ...CommitOptions) error {
 		return nil
 	}
 	b.d.slowDown(ctx, b)
-	w := &commit{d: b.d, b: b, kv: b.d.kv.NewBatch()}
+	w := &commit{d: b.d, b: b, kv: b.d.kv.NewBatchWithSize(int(b.bytes + b.bytes/8 + 1024))}
 	if err := w.prepare(); err != nil {
 		w.kv.Close()
 		return err

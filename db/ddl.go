@@ -367,7 +367,7 @@ func (b *Batch) fillColumns(ctx context.Context, tb *tableBatch, fill map[int]an
 			r[p] = v
 		}
 		w := tb.rows[id]
-		if w.enc, err = tb.table.encode(r); err == nil {
+		if w.enc, err = b.encode(tb.table, r); err == nil {
 			err = b.setRow(tb, id, w)
 		}
 		if err != nil {

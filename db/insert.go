@@ -143,7 +143,7 @@ func (b *Batch) putRow(tb *tableBatch, id RowID, old, r Row, w rowWrite) error {
 			return err
 		}
 	}
-	enc, err := t.encode(r)
+	enc, err := b.encode(t, r)
 	if err != nil {
 		return err
 	}
