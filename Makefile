@@ -32,7 +32,7 @@ race: ## run the concurrent packages under the race detector
 
 levels: ## run kernels and search at every instruction level this machine has
 	@for level in go avx2 avx512 vnni; do echo "== ENGRAM_ACCEL=$$level"; \
-	  ENGRAM_ACCEL=$$level $(GO) test -count=1 ./accel/... ./index/... ./quant/... || exit 1; done
+	  ENGRAM_ACCEL=$$level $(GO) test -short -count=1 ./accel/... ./index/... ./quant/... || exit 1; done
 
 lint: ## gofmt, vet and staticcheck (pinned in internal/tools)
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo 'run gofmt -w on these'; exit 1; }
@@ -44,7 +44,7 @@ FUZZTIME ?= 10s
 fuzz: ## fuzz every decoder for FUZZTIME each (default 10s)
 	@$(GO) list ./... | while read -r pkg; do \
 	  for f in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do echo "== $$pkg $$f"; \
-	    $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; done; done
+	    $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 5x $$pkg || exit 1; done; done
 
 bench: ## micro benchmarks
 	$(GO) test -run '^$$' -bench . -benchmem $(PURE)
