@@ -34,4 +34,13 @@ type Env struct {
 	// Call answers functions of the session and of pg_catalog: current_user, current_schema, version,
 	// current_setting, pg_get_userbyid ... by their lower-case name.
 	Call func(ctx context.Context, name string, args []any) (any, error)
+
+	element any // the element that ANY and ALL look at
+}
+
+func (e *Env) ctx() context.Context {
+	if e.Context == nil {
+		return context.Background()
+	}
+	return e.Context
 }
