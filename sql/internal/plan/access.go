@@ -253,7 +253,7 @@ func (a *analyzer) rowIn(op string, l *node, sub *selectQuery, isAny bool, loc i
 		a.unsupported(loc, "comparing a row with a subquery by "+op)
 	}
 	if len(sub.cols) != len(l.args) {
-		a.fail(loc, types.CodeSyntaxError, pick(len(sub.cols) > len(l.args), "subquery has too many columns", "subquery has too few columns"))
+		a.fail(loc, types.CodeSyntaxError, "subquery has too %s columns", pick(len(sub.cols) > len(l.args), "many", "few"))
 	}
 	for i := range l.args {
 		a.unify(&l.args[i], sub, i, op, loc)

@@ -3,7 +3,6 @@ package plan
 import (
 	"fmt"
 	"strings"
-	"time"
 
 	pgquery "github.com/pganalyze/pg_query_go/v6"
 
@@ -37,7 +36,7 @@ type analyzer struct {
 	views    []string // views being expanded, to find circles
 	depth    int
 	inView   bool // positions mean nothing in a view's own text
-	parents  []*query
+	noRow    bool // relations being bound are not the row of Env.Row
 }
 
 func newAnalyzer(st *Statement, sc Scope, declared []uint32) *analyzer {
@@ -67,7 +66,7 @@ func styleOf(sc Scope) *types.Style {
 		st.SetIntervalStyle(v)
 	}
 	if v, ok := sc.Setting("TimeZone"); ok {
-		if z, err := time.LoadLocation(v); err == nil {
+		if z, err := types.LoadZone(v); err == nil {
 			st.TimeZone = z
 		}
 	}

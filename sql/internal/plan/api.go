@@ -58,10 +58,11 @@ type Relation struct {
 	Schema, Name string
 	Kind         RelKind
 	Columns      []RelColumn
-	PrimaryKey   []int   // positions in Columns
-	Uniques      [][]int // positions in Columns, in the order of the table's unique keys (the primary key included)
-	Definition   string  // a view's SELECT
-	Ref          any     // the caller's own handle, opaque here
+	PrimaryKey   []int    // positions in Columns
+	Uniques      [][]int  // positions in Columns, in the order of the table's unique keys (the primary key included)
+	UniqueNames  []string // names of Uniques' constraints or indexes, for ON CONFLICT ON CONSTRAINT; may be nil
+	Definition   string   // a view's SELECT
+	Ref          any      // the caller's own handle, opaque here
 }
 
 // RelColumn is one column of a relation.

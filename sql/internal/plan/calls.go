@@ -108,6 +108,9 @@ func (a *analyzer) callNode(s *signature, t types.Type, args []*node, loc int32)
 		run = pick(s.lax, lax, strict)(args, func(env *Env, v []any) (any, error) { return callSession(env, name, v) })
 	}
 	n := with(t, loc, args, template(s.template, args), run)
+	if distanceOperators[s.name] && len(args) == 2 {
+		n = distanceNode_(n, s.name, args)
+	}
 	if s.volatile {
 		n.props |= isVolatile
 		a.plan.Volatile = true

@@ -63,7 +63,7 @@ func (p *printer) plainCast(n *node, to types.Type, explicit bool) {
 
 // modify applies a type's modifier to a value of the type: length, dimension, precision.
 func (p *printer) modify(inner func(), t types.Type, explicit bool) {
-	if t.Mod < 0 {
+	if t.Mod < 0 || !explicit && t.OID != types.NumericOID && !isMoment(t.OID) { // a column checks by itself, and refuses rather than cuts
 		inner()
 		return
 	}
@@ -114,8 +114,11 @@ func (p *printer) toText(from types.Type, inner func()) {
 		inner()
 	case isFloat(oid) || isVector(oid) || oid == types.IntervalOID || oid == types.ByteaOID:
 		d, _ := types.Lookup(oid)
-		name := pick(oid == types.HalfvecOID, "vector", d.Name)
-		wrap("__engram_out_"+name+"(", ")")
+		name := "__engram_out_" + pick(oid == types.HalfvecOID, "vector", d.Name)
+		p.str(name, "(")
+		p.sessionArgument(name)
+		inner()
+		p.str(")")
 	case isArray(from):
 		e, _ := types.ElemOf(from)
 		p.str("__engram_out_array(list_transform(")
@@ -148,11 +151,22 @@ func (p *printer) fromText(to types.Type, inner func()) {
 		p.fromText(e, func() { p.str("e") })
 		p.str(")")
 	case inputFunctions[oid] != "":
-		wrap(inputFunctions[oid]+"(", ")")
+		p.str(inputFunctions[oid], "(")
+		p.sessionArgument(inputFunctions[oid])
+		inner()
+		p.str(")")
 	case duckType(to) == "VARCHAR":
 		inner()
 	default:
 		wrap("CAST(", " AS "+duckType(to)+")")
+	}
+}
+
+// sessionArgument prints the token where one of our functions wants it.
+func (p *printer) sessionArgument(name string) {
+	if f := builtins()[name]; f != nil && f.Session {
+		p.token()
+		p.str(", ")
 	}
 }
 

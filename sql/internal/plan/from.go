@@ -80,7 +80,7 @@ func (a *analyzer) rangeVar(q *query, v *pgquery.RangeVar) *fromItem {
 	}
 	r.number = a.relationNumber(rel)
 	duck := a.freshAlias(r.alias)
-	relationColumns(r, duck)
+	a.relationColumns(r, duck)
 	a.rename(r, v.Alias, v.Location)
 	a.addRange(q, r, v.Location)
 	token := ident(RelationToken(r.number))
@@ -88,7 +88,8 @@ func (a *analyzer) rangeVar(q *query, v *pgquery.RangeVar) *fromItem {
 }
 
 // relationColumns makes the columns of a range over a relation.
-func relationColumns(r *rte, duck string) {
+func (a *analyzer) relationColumns(r *rte, duck string) {
+	r.inRow = r.rel.Kind == Table && !a.noRow
 	for i, c := range r.rel.Columns {
 		r.cols = append(r.cols, rcol{name: c.Name, typ: c.Type, table: r.rel.OID, att: c.AttNum, hidden: c.Hidden})
 		r.cols[i].make = columnOf(r, i, duck, c.Name)
@@ -181,7 +182,7 @@ func (a *analyzer) rangeCTE(q *query, c *cte, v *pgquery.RangeVar) *fromItem {
 		r.alias = v.Alias.Aliasname
 	}
 	if c.cols == nil && c.busy {
-		a.fail(v.Location, types.CodeInvalidRecursion, "recursive reference to query \"%s\" must not appear within its non-recursive term", c.name)
+		a.fail(v.Location, "42P19", "recursive reference to query \"%s\" must not appear within its non-recursive term", c.name)
 	}
 	c.used = true
 	duck := a.freshAlias(r.alias)

@@ -51,8 +51,8 @@ var emptySets = map[string][]tableParam{
 	"pg_partition_ancestors": {{name: "relid", typ: types.RegclassOID}},
 	"aclexplode": {{name: "grantor", typ: types.OidOID}, {name: "grantee", typ: types.OidOID}, {name: "privilege_type", typ: types.TextOID},
 		{name: "is_grantable", typ: types.BoolOID}},
-	"pg_tablespace_databases": {{name: "pg_tablespace_databases", typ: types.OidOID}},
-	"pg_mcv_list_items":       {{name: "index", typ: types.Int4OID}},
+	"pg_tablespace_databases":   {{name: "pg_tablespace_databases", typ: types.OidOID}},
+	"pg_mcv_list_items":         {{name: "index", typ: types.Int4OID}},
 	"pg_get_publication_tables": {{name: "relid", typ: types.OidOID}},
 	"pg_partition_tree": {{name: "relid", typ: types.RegclassOID}, {name: "parentrelid", typ: types.RegclassOID}, {name: "isleaf", typ: types.BoolOID},
 		{name: "level", typ: types.Int4OID}},
@@ -207,7 +207,7 @@ func (a *analyzer) catalogSet(q *query, f *pgquery.FuncCall, r *rte, rf *pgquery
 	}
 	r.rel, r.number = rel, a.relationNumber(rel)
 	duck := a.freshAlias(r.alias)
-	relationColumns(r, duck)
+	a.relationColumns(r, duck)
 	a.rename(r, rf.Alias, -1)
 	a.addRange(q, r, -1)
 	return &fromItem{out: func(p *printer) { p.str(ident(RelationToken(r.number)), " AS ", ident(duck)) }}

@@ -10,18 +10,18 @@ import (
 // node is a bound expression: its names and types are resolved. It prints itself in DuckDB's dialect and, where Go can
 // evaluate it, runs. Printing happens after the whole statement is bound, because parameters get their types late.
 type node struct {
-	typ   types.Type // OID 0 = DuckDB decides; UnknownOID = an untyped literal or parameter
-	kind  nodeKind
-	loc   int32
-	value any     // constNode: nil is NULL; an untyped literal holds its string
-	param int     // paramNode: from 1
-	col   *colRef // columnNode
-	args  []*node // children, for walking
-	out   func(*printer)
-	run   func(*Env) (any, error) // nil: Go cannot evaluate it
-	props props
-	aggregate bool // is itself the call of an aggregate
-	a     *analyzer // paramNode: where its type is
+	typ       types.Type // OID 0 = DuckDB decides; UnknownOID = an untyped literal or parameter
+	kind      nodeKind
+	loc       int32
+	value     any     // constNode: nil is NULL; an untyped literal holds its string
+	param     int     // paramNode: from 1
+	col       *colRef // columnNode
+	args      []*node // children, for walking
+	out       func(*printer)
+	run       func(*Env) (any, error) // nil: Go cannot evaluate it
+	props     props
+	aggregate bool      // is itself the call of an aggregate
+	a         *analyzer // paramNode: where its type is
 }
 
 type nodeKind uint8
@@ -31,8 +31,7 @@ const (
 	constNode
 	paramNode
 	columnNode
-	distanceNode // the ordering operator of a nearest-neighbour query: see direct.go
-	rowNode      // ROW(...): args are its fields
+	rowNode // ROW(...): args are its fields
 )
 
 // props say what an expression contains; they rise from children to parents.

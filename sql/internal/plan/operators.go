@@ -366,13 +366,17 @@ func (a *analyzer) comparison(op string, l, r *node, loc int32) *node {
 	l, r = a.comparable(op, l, r, loc)
 	args := []*node{l, r}
 	t := l.Type()
-	return with(types.Of(types.BoolOID), loc, args, func(p *printer) {
+	n := with(types.Of(types.BoolOID), loc, args, func(p *printer) {
 		p.str("(")
 		p.node(l)
 		p.str(" ", op, " ")
 		p.node(r)
 		p.str(")")
 	}, strict(args, func(_ *Env, v []any) (any, error) { return compareOp(op, t, v[0], v[1]) }))
+	if op == "=" {
+		n.value = equality{l, r}
+	}
+	return n
 }
 
 // comparable brings two operands to one type.
@@ -507,6 +511,9 @@ func junction(word string, terms []*node, loc int32) *node {
 	}
 	return n
 }
+
+// equality marks l = r.
+type equality struct{ l, r *node }
 
 // conjuncts marks a junction whose terms all must hold.
 type conjuncts []*node

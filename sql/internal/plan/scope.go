@@ -37,7 +37,7 @@ type query struct {
 	order   []visible
 	ctes    []*cte
 	lateral []*rte // ranges that the range being bound may not see, though they stand to its left
-	outer   bool // a column of this level was read from an inner one
+	outer   bool   // a column of this level was read from an inner one
 	windows map[string]*windowOver
 }
 

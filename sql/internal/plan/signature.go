@@ -121,7 +121,7 @@ func runOf(s *signature, args string) func(*Env, []any) (any, error) {
 		return f
 	}
 	call, rest, ok := strings.Cut(s.template, "(")
-	if !ok || !strings.HasPrefix(call, "__engram_") || rest != "$*)" && rest != "$@, $*)" && rest != "$1)" {
+	if !ok || !strings.HasPrefix(call, "__engram_") || rest != "$*)" && rest != "$@, $*)" && rest != "$1)" && rest != "$1, $2)" && rest != "$@)" {
 		return nil
 	}
 	if f, ok := builtins()[call]; ok {

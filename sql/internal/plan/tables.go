@@ -72,8 +72,6 @@ decode(text, text) bytea = __engram_decode($*)
 convert_from(bytea, text) text = __engram_convert_from($*)
 convert_to(text, text) bytea = __engram_convert_to($*)
 get_byte(bytea, int4) int4 = __engram_get_byte($*)
-parse_ident(text) text[] = __engram_parse_ident($*)
-unistr(text) text = __engram_unistr($*)
 normalize(text) text = nfc_normalize($1)
 pg_client_encoding() name = 'UTF8'
 gen_random_uuid|uuid_generate_v4() uuid~ = gen_random_uuid()
@@ -171,16 +169,8 @@ make_time(int4, int4, float8) time = make_time($1, $2, $3)
 make_timestamp(int4, int4, int4, int4, int4, float8) timestamp = make_timestamp($1, $2, $3, $4, $5, $6)
 make_timestamptz(int4, int4, int4, int4, int4, float8) timestamptz = make_timestamptz($1, $2, $3, $4, $5, $6)
 to_timestamp(float8) timestamptz = to_timestamp($1)
-to_timestamp(text, text) timestamptz = __engram_to_timestamp($@, $*)
-to_date(text, text) date = __engram_to_date($*)
 to_char(timestamp, text) text = __engram_to_char_timestamp($*)
 to_char(timestamptz, text) text = __engram_to_char_timestamptz($@, $*)
-to_char(interval, text) text = __engram_to_char_interval($*)
-to_char(int4, text) text = __engram_to_char_numeric(CAST($1 AS VARCHAR), $2)
-to_char(int8, text) text = __engram_to_char_numeric(CAST($1 AS VARCHAR), $2)
-to_char(numeric, text) text = __engram_to_char_numeric(CAST($1 AS VARCHAR), $2)
-to_char(float8, text) text = __engram_to_char_numeric(__engram_out_float8($1), $2)
-to_number(text, text) numeric = CAST(__engram_to_number($1, $2) AS DECIMAL(38, 16))
 timezone(text, timestamptz) timestamp = __engram_timezone_out($*)
 timezone(text, timestamp) timestamptz = __engram_timezone_in($*)
 justify_days(interval) interval = __engram_justify_days($*)
@@ -194,7 +184,6 @@ date_bin(interval, timestamp, timestamp) timestamp = time_bucket($1, $2, $3)
 date_bin(interval, timestamptz, timestamptz) timestamptz = time_bucket($1, $2, $3)
 date(timestamp) date = CAST($1 AS DATE)
 date(timestamptz) date = CAST($1 AS DATE)
-pg_sleep(float8) void~ = __engram_pg_sleep($@, $*)
 `
 
 const arrayFunctions = `
@@ -228,8 +217,6 @@ jsonb_strip_nulls(jsonb) jsonb = __engram_jsonb_strip_nulls($1)
 json_strip_nulls(json) json = __engram_json_strip_nulls($1)
 jsonb_set(jsonb, text[], jsonb) jsonb = __engram_jsonb_set($1, $2, $3, TRUE)
 jsonb_set(jsonb, text[], jsonb, bool) jsonb = __engram_jsonb_set($*)
-jsonb_insert(jsonb, text[], jsonb) jsonb = __engram_jsonb_insert($1, $2, $3, FALSE)
-jsonb_insert(jsonb, text[], jsonb, bool) jsonb = __engram_jsonb_insert($*)
 json_extract_path(json, ...text) json = __engram_json_path($1, [$#])
 jsonb_extract_path(jsonb, ...text) jsonb = __engram_jsonb_path($1, [$#])
 json_extract_path_text(json, ...text) text = __engram_json_path_text($1, [$#])
@@ -267,8 +254,6 @@ generate_series(timestamp, timestamp, interval) timestamp = generate_series($1, 
 generate_series(timestamptz, timestamptz, interval) timestamptz = generate_series($1, $2, $3)
 generate_subscripts(anyarray, int4) int4 = CASE WHEN $2 = 1 THEN CAST(generate_series(1, len($1)) AS INTEGER[]) END
 unnest(anyarray) anyelement = $1
-regexp_matches(text, text) text[] = __engram_regexp_matches($1, $2, '')
-regexp_matches(text, text, text) text[] = __engram_regexp_matches($1, $2, $3)
 regexp_split_to_table(text, text) text = __engram_regexp_split($1, $2, '')
 regexp_split_to_table(text, text, text) text = __engram_regexp_split($1, $2, $3)
 string_to_table(text, text) text = __engram_string_to_array($1, $2, NULL)
@@ -370,6 +355,7 @@ current_schemas(bool) name[]
 current_setting(text) text~
 current_setting(text, bool) text~
 set_config(text, text, bool) text~
+pg_sleep(float8) void~
 pg_is_in_recovery|pg_is_wal_replay_paused|pg_jit_available|pg_reload_conf() bool
 pg_advisory_unlock_all() void~
 pg_advisory_lock|pg_advisory_xact_lock|pg_advisory_lock_shared|pg_advisory_xact_lock_shared(int8) void~
