@@ -93,7 +93,7 @@ func (d *DB) keepUp(ctx context.Context) {
 			err = d.Seal(ctx, table)
 		}
 		if err != nil {
-			if ctx.Err() == nil && !errors.Is(err, ErrClosed) && !errors.Is(err, ErrTableNotFound) {
+			if ctx.Err() == nil && !errors.Is(err, ErrClosed) && !errors.Is(err, ErrTableNotFound) && !errors.Is(err, ErrConflict) {
 				d.log.Error("background upkeep", "table", table, "compact", compact, "error", err)
 			}
 			return
@@ -120,4 +120,28 @@ func (d *DB) nextUpkeep() (table TableID, compact bool) {
 		}
 	}
 	return 0, false
+}
+
+// slowDown makes a writer wait while the head is far behind sealing: writers are slowed, never refused.
+func (d *DB) slowDown(ctx context.Context, b *Batch) {
+	if d.opt.NoBackground {
+		return
+	}
+	var backlog int64
+	d.mu.Lock()
+	for id := range b.tables {
+		if now := d.cat.tables[id]; now != nil {
+			backlog = max(backlog, now.mem.headBytes/d.opt.SealBytes, d.headRowsLocked(now)/int64(d.opt.SealRows))
+		}
+	}
+	d.mu.Unlock()
+	if backlog < 4 {
+		return
+	}
+	d.wakeBackground()
+	select {
+	case <-time.After(min(time.Duration(backlog)*10*time.Millisecond, time.Second)):
+	case <-ctx.Done():
+	case <-d.stop:
+	}
 }

@@ -3,7 +3,6 @@ package db
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/RoaringBitmap/roaring/v2"
 	"github.com/cockroachdb/pebble/v2"
@@ -51,6 +50,8 @@ type commit struct {
 	b    *Batch
 	kv   *pebble.Batch
 	vecs []vectorPut
+
+	remember bool // some batch has an older snapshot and may conflict with this commit
 }
 
 // vectorPut is a vector of a row that goes to the head.
@@ -379,132 +380,4 @@ func (d *DB) syncWait(kv *pebble.Batch, noSync bool) error {
 		return d.failed
 	}
 	return nil
-}
-
-// publishLocked makes memory show what Pebble now holds.
-func (w *commit) publishLocked(at uint64, dead map[*segmentRef]*roaring.Bitmap) {
-	d := w.d
-	w.publishCatalogLocked(at)
-	for g, bits := range dead {
-		if old := g.dead.Load().bits; old != nil {
-			bits.Or(old)
-		}
-		g.dead.Store(&deadRows{bits: bits, commit: at})
-	}
-	oldest := d.oldestLocked()
-	for id, tb := range w.b.tables {
-		if tb.table == nil {
-			continue
-		}
-		now := d.cat.tables[id]
-		if tb.delta != 0 || len(tb.rows) > 0 {
-			now.mem.addRows(tb.delta, at, oldest)
-			now.mem.lastWrite = at
-		}
-		w.publishRowsLocked(now, tb, at)
-	}
-	for _, v := range w.vecs {
-		d.cat.tables[v.table].arenas[v.column].put(v.row, v.vector, at)
-	}
-	for id := range w.b.tables {
-		if now := d.cat.tables[id]; now != nil {
-			for _, a := range now.arenas {
-				a.sweep(oldest)
-			}
-		}
-	}
-	for key := range w.b.settings {
-		d.recent.addSetting(key, at)
-	}
-	d.recent.trim(d.oldestBatchLocked(w.b.snap))
-}
-
-// publishRowsLocked ends older versions of the rows in the arenas and remembers who wrote what.
-func (w *commit) publishRowsLocked(now *tableState, tb *tableBatch, at uint64) {
-	d, id := w.d, now.t.ID
-	for row, rw := range tb.rows {
-		now.mem.headBytes += int64(len(rw.enc))
-		if id == MemoriesID {
-			if rw.pending {
-				d.pending.Add(uint64(row))
-			} else if rw.settled {
-				d.pending.Remove(uint64(row))
-			}
-		}
-		if now.mem.written != nil {
-			now.mem.written[row] = struct{}{}
-		}
-		if rw.fresh {
-			continue
-		}
-		d.recent.addRow(rowKey{id, row}, at)
-		for _, a := range now.arenas {
-			a.kill(at, row)
-		}
-	}
-}
-
-// publishCatalogLocked makes and publishes a new catalog when the batch changed descriptors.
-func (w *commit) publishCatalogLocked(at uint64) {
-	d := w.d
-	changed := len(w.b.schemas) > 0
-	for _, tb := range w.b.tables {
-		changed = changed || tb.altered || tb.table == nil
-	}
-	if !changed {
-		return
-	}
-	cat := d.cat.clone()
-	for name, made := range w.b.schemas {
-		if made {
-			cat.schemas[name] = true
-		} else {
-			delete(cat.schemas, name)
-		}
-	}
-	for id, tb := range w.b.tables {
-		if tb.altered || tb.table == nil {
-			cat.drop(id) // names first: two tables of the batch may swap theirs
-		}
-	}
-	for id, tb := range w.b.tables {
-		now := d.cat.tables[id]
-		switch {
-		case tb.table == nil:
-			d.counters.forget(id)
-		case !tb.altered:
-		case now == nil || tb.truncated:
-			cat.put(&tableState{t: tb.table, arenas: arenasFor(tb.table, nil), mem: &tableMem{}})
-		default:
-			cat.put(&tableState{t: tb.table, segments: now.segments, arenas: arenasFor(tb.table, now.arenas), mem: now.mem})
-		}
-		if id == MemoriesID && tb.truncated {
-			d.pending.Clear()
-		}
-	}
-	d.setCatalogLocked(cat)
-}
-
-// slowDown makes a writer wait while the head is far behind sealing: writers are slowed, never refused.
-func (d *DB) slowDown(ctx context.Context, b *Batch) {
-	if d.opt.NoBackground {
-		return
-	}
-	var backlog int64
-	d.mu.Lock()
-	for id := range b.tables {
-		if now := d.cat.tables[id]; now != nil {
-			backlog = max(backlog, now.mem.headBytes/d.opt.SealBytes, d.headRowsLocked(now)/int64(d.opt.SealRows))
-		}
-	}
-	d.mu.Unlock()
-	if backlog < 4 {
-		return
-	}
-	d.wakeBackground()
-	select {
-	case <-time.After(min(time.Duration(backlog)*10*time.Millisecond, time.Second)):
-	case <-ctx.Done():
-	case <-d.stop:
-	}
 }

@@ -291,3 +291,88 @@ func TestBrokenSegment(t *testing.T) {
 		}
 	}
 }
+
+// syncFS fails to sync log files once told.
+type syncFS struct {
+	vfs.FS
+	broken atomic.Bool
+}
+
+func (s *syncFS) Create(name string, k vfs.DiskWriteCategory) (vfs.File, error) {
+	f, err := s.FS.Create(name, k)
+	if err == nil && strings.HasSuffix(name, ".log") {
+		f = &syncFile{f, s}
+	}
+	return f, err
+}
+
+func (s *syncFS) ReuseForWrite(a, b string, k vfs.DiskWriteCategory) (vfs.File, error) {
+	f, err := s.FS.ReuseForWrite(a, b, k)
+	if err == nil && strings.HasSuffix(b, ".log") {
+		f = &syncFile{f, s}
+	}
+	return f, err
+}
+
+type syncFile struct {
+	vfs.File
+	fs *syncFS
+}
+
+var errSync = errors.New("input/output error")
+
+func (f *syncFile) Sync() error {
+	if f.fs.broken.Load() {
+		return errSync
+	}
+	return f.File.Sync()
+}
+
+func (f *syncFile) SyncData() error { return f.Sync() }
+
+// After a sync that failed nobody knows what the disk holds: the commit is not acknowledged and no other is taken.
+func TestSyncFails(t *testing.T) {
+	fs := &syncFS{FS: vfs.NewMem()}
+	d, err := Open("test", &Options{FS: fs, NoBackground: true})
+	must(t, err)
+	items := fillItems(t, d)
+	insert := func(id int) error {
+		b := d.NewBatch(nil)
+		value(b.Insert(ctx, items, Row{id, nil, nil}))(t)
+		return b.Commit(ctx)
+	}
+	fs.broken.Store(true)
+	for id := range 2 {
+		if err := insert(10 + id); !errors.Is(err, ErrFailed) || !errors.Is(err, errSync) {
+			t.Errorf("commit %d on a broken disk: %v", id, err)
+		}
+	}
+	for _, err := range []error{d.Seal(ctx, items.ID), d.Compact(ctx, items.ID)} {
+		if err != nil && !errors.Is(err, ErrFailed) {
+			t.Errorf("upkeep on a broken disk: %v", err)
+		}
+	}
+	fs.broken.Store(false)
+	d.Close() // says that the log could not be written
+}
+
+// A batch larger than Pebble's write buffer is applied like any other.
+func TestLargeBatch(t *testing.T) {
+	fs := vfs.NewMem()
+	o := &Options{FS: fs, MemoryLimit: 1 << 20}
+	d := openMem(t, o)
+	items := makeItems(t, d)
+	b := d.NewBatch(nil)
+	text := strings.Repeat("large ", 1000)
+	for i := range 2000 {
+		value(b.Insert(ctx, items, Row{i, text, []float32{float32(i), 1, 2}}))(t)
+	}
+	must(t, b.Commit(ctx))
+	must(t, d.Verify(ctx))
+	must(t, d.Close())
+	d = openMem(t, o)
+	must(t, d.Verify(ctx))
+	if st := d.Stats(); st.HeadRows != 2000 {
+		t.Errorf("%+v", st)
+	}
+}
