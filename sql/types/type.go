@@ -96,8 +96,10 @@ func ByName(name string) (Type, error) {
 	if len(s) > 2 && s[0] == '"' && s[len(s)-1] == '"' && s != `"char"` {
 		s = s[1 : len(s)-1]
 	}
-	if p, frac, ok := floatPrecision(s, mods); ok {
-		s, mods = p, frac
+	if p, ok := floatPrecision(s, mods); ok {
+		s, mods = p, nil
+	} else if s == "float" {
+		return Type{}, Errorf(CodeInvalidParameterValue, "precision for type float must be between 1 and 53 bits")
 	}
 	oid, ok := byName[s]
 	if !ok {
@@ -164,17 +166,16 @@ func splitMods(s string) (string, []int32, error) {
 }
 
 // floatPrecision chooses the type that float and float(p) mean.
-func floatPrecision(s string, mods []int32) (string, []int32, bool) {
-	if s != "float" {
-		return "", nil, false
+func floatPrecision(s string, mods []int32) (string, bool) {
+	switch {
+	case s != "float" || len(mods) > 1:
+		return "", false
+	case len(mods) == 0:
+		return "float8", true
+	case mods[0] >= 1 && mods[0] <= 24:
+		return "float4", true
 	}
-	if len(mods) == 1 && mods[0] >= 1 && mods[0] <= 24 {
-		return "float4", nil, true
-	}
-	if len(mods) == 0 || len(mods) == 1 && mods[0] > 24 && mods[0] <= 53 {
-		return "float8", nil, true
-	}
-	return "", nil, false
+	return "float8", mods[0] > 24 && mods[0] <= 53
 }
 
 // WithMods makes a type from an OID and the numbers that stand behind its name in SQL: varchar(10), numeric(10,2),
@@ -273,7 +274,7 @@ func ElemOf(t Type) (Type, bool) {
 // IsArray reports whether the type is a true array.
 func (t Type) IsArray() bool {
 	d, ok := byOID[t.OID]
-	return ok && d.Category == 'A' && d.Elem != 0 && d.OID != Int2VectorOID && d.OID != OidVectorOID
+	return ok && d.Elem != 0 && d.OID != Int2VectorOID && d.OID != OidVectorOID
 }
 
 // Len is typlen as RowDescription carries it.
