@@ -44,12 +44,15 @@ type startup struct {
 // readPacket reads a packet of the startup phase, which has no type byte: its code and what follows.
 func readPacket(r *bufio.Reader) (code uint32, body []byte, err error) {
 	var head [8]byte
-	if _, err := io.ReadFull(r, head[:]); err != nil {
+	if _, err := io.ReadFull(r, head[:4]); err != nil {
 		return 0, nil, err
 	}
 	n := int64(binary.BigEndian.Uint32(head[:]))
 	if n < 8 || n > maxStartupBytes {
-		return 0, nil, errHangUp
+		return 0, nil, errHangUp // at once: a client that does not speak the protocol may send no more
+	}
+	if _, err := io.ReadFull(r, head[4:]); err != nil {
+		return 0, nil, cutOff(err)
 	}
 	body = make([]byte, n-8)
 	if _, err := io.ReadFull(r, body); err != nil {

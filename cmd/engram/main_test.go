@@ -4,7 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"fmt"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"engram/quant/model"
 )
@@ -242,8 +243,9 @@ func TestWithoutModel(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := c.Exec(ctx, "select embed('x')")
-	if err == nil || !strings.Contains(fmt.Sprint(err), "make models") && !strings.Contains(fmt.Sprintf("%+v", err), "model import") {
-		t.Errorf("embed without a model: %v", err)
+	var e *pgconn.PgError
+	if !errors.As(err, &e) || !strings.Contains(e.Message+e.Hint, "make models") || !strings.Contains(e.Message+e.Hint, "engram model import") {
+		t.Errorf("embed without a model: %+v", e)
 	}
 	var n int
 	if err := c.QueryRow(ctx, "select count(*) from memories where joint_embedding is null").Scan(&n); err != nil || n != 1 {

@@ -37,7 +37,10 @@ func (t *table) print(w io.Writer) {
 	var b strings.Builder
 	for i, n := range t.names {
 		left := (widths[i] - runewidth.StringWidth(n)) / 2
-		t.cell(&b, i, strings.Repeat(" ", left)+n, widths[i], false)
+		if i > 0 {
+			b.WriteByte('|')
+		}
+		b.WriteString(" " + strings.Repeat(" ", left) + n + strings.Repeat(" ", widths[i]-left-runewidth.StringWidth(n)) + " ")
 	}
 	b.WriteByte('\n')
 	for i, width := range widths {
