@@ -42,7 +42,8 @@ type Engine struct {
 	plans     *planCache
 	channels  channels
 	relations relations
-	queries   atomic.Uint64
+	locks     locks
+	xids      atomic.Uint64
 	engineDuck
 }
 

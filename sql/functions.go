@@ -53,7 +53,11 @@ type builtin struct {
 // builtins lists the functions of the analyser and of the catalog.
 var builtins = sync.OnceValue(func() []builtin {
 	out := planFunctions()
+	own := sessionFunctions()
 	for _, f := range catalog.Functions() {
+		if own[f.Name] != nil {
+			continue
+		}
 		out = append(out, builtin{name: "__engram_pg_" + f.Name, args: f.Args, variadic: f.Variadic, returns: f.Returns,
 			volatile: f.Volatile, lax: true, session: true, call: func(_ context.Context, run *duckRun, args []any) (any, error) {
 				run.mu.Lock()
@@ -61,13 +65,15 @@ var builtins = sync.OnceValue(func() []builtin {
 				return f.Call(run.env, args)
 			}})
 	}
-	for name, f := range sessionFunctions {
-		out = append(out, builtin{name: "__engram_pg_" + name, args: f.args, returns: f.returns, volatile: true, lax: true,
-			session: true, call: func(ctx context.Context, run *duckRun, args []any) (any, error) {
-				run.mu.Lock()
-				defer run.mu.Unlock()
-				return f.call(run.session, args)
-			}})
+	for name, overloads := range sessionFunctions() {
+		for _, f := range overloads {
+			out = append(out, builtin{name: "__engram_pg_" + name, args: f.args, returns: f.returns, volatile: true, lax: true,
+				session: true, call: func(ctx context.Context, run *duckRun, args []any) (any, error) {
+					run.mu.Lock()
+					defer run.mu.Unlock()
+					return f.call(ctx, run.session, args)
+				}})
+		}
 	}
 	return out
 })
@@ -143,44 +149,6 @@ func (r *duckRun) planEnv(ctx context.Context) *plan.Env {
 	return &env
 }
 
-// sessionFunction is a function of the session that the catalog does not have.
-type sessionFunction struct {
-	args    []types.Type
-	returns types.Type
-	call    func(s *Session, args []any) (any, error)
-}
-
-var textType, boolType = types.Of(types.TextOID), types.Of(types.BoolOID)
-
-// sessionFunctions change the session or know the engine.
-var sessionFunctions = map[string]sessionFunction{
-	"set_config": {[]types.Type{textType, textType, boolType}, textType, func(s *Session, a []any) (any, error) {
-		name, ok := a[0].(string)
-		if !ok {
-			return nil, types.Errorf(types.CodeNullValueNotAllowed, "SET requires parameter name")
-		}
-		value, _ := a[1].(string)
-		local, _ := a[2].(bool)
-		if err := s.assign(name, value, local); err != nil {
-			return nil, err
-		}
-		v, _ := s.setting(name)
-		return v, nil
-	}},
-	"pg_cancel_backend": {[]types.Type{types.Of(types.Int4OID)}, boolType, func(s *Session, a []any) (any, error) {
-		return s.signal(a[0], errCanceled)
-	}},
-	"pg_terminate_backend": {[]types.Type{types.Of(types.Int4OID)}, boolType, func(s *Session, a []any) (any, error) {
-		return s.signal(a[0], errShutdown)
-	}},
-	"pg_notify": {[]types.Type{textType, textType}, types.Of(types.VoidOID), func(s *Session, a []any) (any, error) {
-		channel, _ := a[0].(string)
-		payload, _ := a[1].(string)
-		return nil, s.notify(channel, payload)
-	}},
-	"version": {nil, textType, func(s *Session, _ []any) (any, error) { return s.engine.version(), nil }},
-}
-
 func (e *Engine) version() string {
 	return fmt.Sprintf("PostgreSQL %s (Engram %s) on %s-%s, DuckDB inside", serverVersion, e.options.Version, runtime.GOARCH, runtime.GOOS)
 }
@@ -211,17 +179,12 @@ func (s *Session) signal(pid any, cause error) (any, error) {
 
 // call answers functions of the session and the catalog for expressions that Go evaluates.
 func (s *Session) call(ctx context.Context, name string, args []any) (any, error) {
-	if f, ok := sessionFunctions[name]; ok {
-		return f.call(s, args)
-	}
-	switch name {
-	case "current_user", "session_user", "user", "current_role":
-		return s.user, nil
-	case "current_schema":
-		return s.currentSchema(), nil
+	for _, f := range sessionFunctions()[name] {
+		if len(f.args) == len(args) {
+			return f.call(ctx, s, args)
+		}
 	}
 	env := s.catalogEnv(s.batch())
-	var last error
 	for _, f := range catalogByName()[name] {
 		if len(f.Args) == len(args) || f.Variadic && len(args) >= len(f.Args)-1 {
 			if !fits(f, args) {
@@ -230,10 +193,7 @@ func (s *Session) call(ctx context.Context, name string, args []any) (any, error
 			return f.Call(env, args)
 		}
 	}
-	if last == nil {
-		last = types.Errorf(types.CodeUndefinedFunction, "function %s with %d arguments does not exist", name, len(args))
-	}
-	return nil, last
+	return nil, types.Errorf(types.CodeUndefinedFunction, "function %s with %d arguments does not exist", name, len(args))
 }
 
 // fits reports whether values have the Go forms of a function's arguments.
@@ -266,19 +226,6 @@ var catalogByName = sync.OnceValue(func() map[string][]catalog.Function {
 	}
 	return m
 })
-
-// currentSchema is the first schema of the path that exists.
-func (s *Session) currentSchema() any {
-	have := s.batch().Schemas()
-	for _, name := range s.searchPath() {
-		for _, h := range have {
-			if h == name || name == "pg_catalog" || name == "information_schema" {
-				return name
-			}
-		}
-	}
-	return nil
-}
 
 // noModel is the error of embed when no model is installed.
 func noModel(cause error) *Error {

@@ -33,6 +33,9 @@ type Session struct {
 	portals    map[string]*Portal
 	tableExprs map[db.TableID]*tableExprs
 
+	sequences    map[sequenceID]int64 // the values nextval gave last
+	lastSequence int64
+
 	mu       sync.Mutex // guards running and activity
 	running  context.CancelCauseFunc
 	activity activity
@@ -127,6 +130,7 @@ func (s *Session) Close() {
 		s.ClosePortal(name)
 	}
 	s.engine.channels.unlistenAll(s)
+	s.engine.locks.releaseAll(s)
 	s.engine.unregister(s)
 }
 

@@ -38,6 +38,8 @@ type transaction struct {
 	ddl        int // definitions changed so far: plans made under them are not shared
 	replay     *replay
 	notify     []notification
+	locks      []heldLock
+	xid        int64 // 0 until it is asked for
 	now        int64 // microseconds since 1970: what now() gives throughout the transaction
 }
 
@@ -199,6 +201,9 @@ func (s *Session) rollbackTxn() error {
 
 func (s *Session) endTxn() {
 	s.closePortals()
+	for _, l := range s.txn.locks {
+		s.engine.locks.release(s, l.key, l.shared)
+	}
 	s.txn = transaction{}
 	s.setActivity()
 }

@@ -1,0 +1,92 @@
+package sql
+
+import (
+	"slices"
+	"strings"
+
+	"engram/db"
+	"engram/sql/internal/catalog"
+)
+
+// catalogEnv is what catalog rows and functions may know of the session.
+func (s *Session) catalogEnv(r db.Reader) *catalog.Env {
+	return &catalog.Env{Reader: r, User: s.user, Database: s.name, SearchPath: s.searchPath(), PID: s.pid,
+		Setting: func(name string) (string, bool) {
+			v, ok := s.setting(name)
+			if def, known := lookupSetting(name); ok && known {
+				v = def.show(v)
+			}
+			return v, ok
+		},
+		Settings: s.catalogSettings,
+		Roles: func() ([]catalog.Role, error) {
+			all, err := rolesIn(r)
+			out := make([]catalog.Role, len(all))
+			for i, role := range all {
+				out[i] = catalog.Role{Name: role.Name, Superuser: role.Superuser, Login: role.Login}
+			}
+			return out, err
+		},
+		Sessions: s.engine.catalogSessions,
+		Prepared: s.catalogPrepared,
+		Cursors:  s.catalogCursors,
+	}
+}
+
+func (s *Session) catalogSettings() []catalog.Setting {
+	var out []catalog.Setting
+	for _, name := range settingNames() {
+		def, _ := lookupSetting(name)
+		v, _ := s.setting(name)
+		reset, _ := s.settings.reset(strings.ToLower(name))
+		c := catalog.Setting{Name: def.name, Value: v, Unit: def.unit, Category: def.group, Description: def.desc,
+			Context: def.context.String(), VarType: def.kind.String(), Boot: def.def, Reset: reset, Enum: slices.Clone(def.values)}
+		if def.kind == intSetting || def.kind == realSetting {
+			c.Min, c.Max = formatNumber(def.min), formatNumber(def.max)
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
+func (s *Session) catalogPrepared() []catalog.PreparedStatement {
+	var out []catalog.PreparedStatement
+	for name, st := range s.statements {
+		if name != "" {
+			out = append(out, catalog.PreparedStatement{Name: name, Statement: st.text, Prepared: st.made.UnixMicro(),
+				ParameterTypes: st.params, FromSQL: st.fromSQL})
+		}
+	}
+	return out
+}
+
+func (s *Session) catalogCursors() []catalog.Cursor {
+	var out []catalog.Cursor
+	for name, p := range s.portals {
+		if name != "" {
+			out = append(out, catalog.Cursor{Name: name, Statement: p.text, Holdable: p.hold, Binary: p.binary,
+				Scroll: p.scroll, Created: p.made.UnixMicro()})
+		}
+	}
+	return out
+}
+
+func (e *Engine) catalogSessions() []catalog.SessionState {
+	e.mu.Lock()
+	all := make([]*Session, 0, len(e.sessions))
+	for _, s := range e.sessions {
+		all = append(all, s)
+	}
+	e.mu.Unlock()
+	slices.SortFunc(all, func(a, b *Session) int { return int(a.pid) - int(b.pid) })
+	out := make([]catalog.SessionState, len(all))
+	for i, s := range all {
+		s.mu.Lock()
+		a := s.activity
+		s.mu.Unlock()
+		out[i] = catalog.SessionState{PID: s.pid, User: s.user, Database: s.name, Application: a.application,
+			ClientAddr: s.remote, Started: a.started.UnixMicro(), QueryStarted: a.queryStart.UnixMicro(),
+			StateSince: a.changed.UnixMicro(), State: a.state, Query: a.query}
+	}
+	return out
+}
