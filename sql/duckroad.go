@@ -304,6 +304,10 @@ func (s *Session) duckFailure(err error) error {
 		if e, ok := plan.DecodeRaised(d.Message); ok {
 			return e
 		}
+		if _, rest, ok := strings.Cut(d.Message, "Function with name __engram_"); ok && d.Kind == duck.Catalog {
+			name, _, _ := strings.Cut(rest, " ")
+			return unsupported("function %s is not supported", strings.TrimPrefix(name, "pg_"))
+		}
 	}
 	return err
 }

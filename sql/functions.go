@@ -142,6 +142,8 @@ func (b builtin) exec(ctx context.Context, args []duck.Vector, rows int, out *du
 	return nil
 }
 
+var boolType = types.Of(types.BoolOID)
+
 // planEnv is what the analyser's functions look at inside of DuckDB.
 func (r *duckRun) planEnv(ctx context.Context) *plan.Env {
 	env := r.exprEnv
@@ -267,4 +269,12 @@ func (e *Engine) embed(ctx context.Context, model string, texts []string) ([][]f
 }
 
 // planFunctions are the analyser's functions.
-func planFunctions() []builtin { return nil }
+func planFunctions() (out []builtin) {
+	for _, f := range plan.Functions() {
+		out = append(out, builtin{name: f.Name, args: f.Args, returns: f.Returns, volatile: f.Volatile, lax: !f.Strict,
+			session: f.Session, call: func(ctx context.Context, run *duckRun, args []any) (any, error) {
+				return f.Call(run.planEnv(ctx), args)
+			}})
+	}
+	return out
+}

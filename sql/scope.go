@@ -46,6 +46,9 @@ func (c *scope) Relation(schema, name string) (*plan.Relation, error) {
 // Setting implements plan.Scope.
 func (c *scope) Setting(name string) (string, bool) {
 	v, ok := c.session.setting(name)
+	if name == "database" {
+		v, ok = c.session.name, true
+	}
 	if ok {
 		if def, known := lookupSetting(name); known {
 			v = def.show(v)

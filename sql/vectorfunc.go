@@ -3,7 +3,6 @@ package sql
 import (
 	"context"
 	"math"
-	"strings"
 
 	"engram/accel"
 	"engram/db"
@@ -21,6 +20,9 @@ func (e *Engine) ownFunctions() map[string][]duck.ScalarFunction {
 			{Name: "__engram_embed", Params: []duck.Type{duck.Varchar, duck.Varchar, duck.Varchar}, Returns: vector, Exec: e.embedChunk},
 		},
 	}
+	hit := duck.List(duck.Struct(duck.Field{Name: "id", Type: duck.BigInt}, duck.Field{Name: "score", Type: duck.Double}))
+	all["__engram_cosine_top_k"] = []duck.ScalarFunction{{Name: "__engram_cosine_top_k", NullIn: true, Returns: hit, Exec: topKChunk,
+		Params: []duck.Type{duck.Varchar, vector, duck.BigInt, duck.Varchar, duck.Varchar, duck.Varchar, duck.BigInt}}}
 	for name, distance := range distances {
 		all[name] = []duck.ScalarFunction{{Name: name, Params: []duck.Type{vector, vector}, Returns: duck.Double,
 			Exec: func(_ context.Context, args []duck.Vector, rows int, out *duck.Writer) error {
@@ -95,81 +97,4 @@ func (e *Engine) embedChunk(ctx context.Context, args []duck.Vector, rows int, o
 		}
 	}
 	return nil
-}
-
-// topK answers cosine_top_k for one query vector.
-func (r *duckRun) topK(ctx context.Context, query []float32, k int64, table, column string) ([]db.Hit, *db.Table, error) {
-	if k < 0 {
-		return nil, nil, types.Errorf(types.CodeInvalidParameterValue, "k must not be negative")
-	}
-	t, err := r.tableNamed(table)
-	if err != nil {
-		return nil, nil, err
-	}
-	j := t.Column(column)
-	if j < 0 {
-		return nil, nil, types.Errorf(types.CodeUndefinedColumn, "column %q of relation %q does not exist", column, t.Name)
-	}
-	ct := t.Columns[j].Type
-	if ct.Kind != db.Vector && ct.Kind != db.Halfvec {
-		return nil, nil, types.Errorf(types.CodeDatatypeMismatch, "column %q of relation %q is of type %s, not vector", column, t.Name, types.FromDB(ct))
-	}
-	query, err = fitQuery(t, j, query)
-	if err != nil || k == 0 {
-		return nil, t, err
-	}
-	hits, err := r.reader.Search(ctx, t, db.Query{Column: j, Near: query, K: int(min(k, math.MaxInt32)), Metric: accel.Cosine})
-	return hits, t, err
-}
-
-// fitQuery brings a query into the space of a column. A text embedding is looked for among joint embeddings as db makes
-// them of it: padded with zeros.
-func fitQuery(t *db.Table, column int, query []float32) ([]float32, error) {
-	dim := t.Columns[column].Type.Dim()
-	if dim == 0 || dim == len(query) {
-		return query, nil
-	}
-	if t.ID == db.MemoriesID && t.Columns[column].Name == "joint_embedding" && len(query) < dim {
-		padded := make([]float32, dim)
-		copy(padded, query)
-		return padded, nil
-	}
-	return nil, &db.QueryDimensionError{Stored: dim, Query: len(query)}
-}
-
-// tableNamed finds a table by a name as SQL writes it: with or without its schema, quoted or not.
-func (r *duckRun) tableNamed(name string) (*db.Table, error) {
-	parts := splitQualified(name)
-	schema, bare := "", parts[len(parts)-1]
-	if len(parts) == 2 {
-		schema = parts[0]
-	}
-	r.mu.Lock()
-	rel, err := r.session.resolve(r.reader, schema, bare)
-	r.mu.Unlock()
-	if err != nil {
-		return nil, err
-	}
-	t, ok := tableOf(rel)
-	if !ok {
-		return nil, types.Errorf(types.CodeUndefinedTable, "relation %q does not exist", name)
-	}
-	return t, nil
-}
-
-func splitQualified(name string) []string {
-	return splitIdentifiers(dotsToCommas(name))
-}
-
-func dotsToCommas(name string) string {
-	inside := false
-	return strings.Map(func(c rune) rune {
-		if c == '"' {
-			inside = !inside
-		}
-		if c == '.' && !inside {
-			return ','
-		}
-		return c
-	}, name)
 }
