@@ -36,42 +36,42 @@ func (s *Session) alter(x *execution, t *db.Table, action any) (*db.Table, error
 	n := t.Clone()
 	var err error
 	switch a := action.(type) {
-	case *plan.AddColumn:
+	case plan.AddColumn:
 		return s.alterAdd(x, t, a)
-	case *plan.DropColumn:
+	case plan.DropColumn:
 		if t, err := dropColumn(s, &n, a); t != nil || err != nil {
 			return t, err
 		}
-	case *plan.RenameColumn:
+	case plan.RenameColumn:
 		err = renameColumn(&n, a)
-	case *plan.RenameTable:
+	case plan.RenameTable:
 		if there, e := s.taken(n.Schema, a.To); e != nil || there {
 			return nil, firstError(e, alreadyExists(a.To))
 		}
 		n.Name = a.To
-	case *plan.SetSchema:
+	case plan.SetSchema:
 		if n.Schema, err = s.creationSchema(a.Schema); err != nil {
 			return nil, err
 		}
-	case *plan.SetDefault:
+	case plan.SetDefault:
 		err = changeColumn(&n, a.Column, func(c *db.Column) { c.Default = a.Expr })
-	case *plan.SetNotNull:
+	case plan.SetNotNull:
 		err = changeColumn(&n, a.Column, func(c *db.Column) { c.NotNull = a.NotNull })
-	case *plan.SetType:
+	case plan.SetType:
 		return s.alterType(x, t, a)
-	case *plan.AddKey:
+	case plan.AddKey:
 		err = addKey(&n, a.Key)
-	case *plan.AddCheck:
+	case plan.AddCheck:
 		if err = s.addConstraints(&n, nil, []plan.CheckDef{a.Check}); err == nil {
 			err = s.verifyCheck(x, t, n)
 		}
-	case *plan.DropConstraint:
+	case plan.DropConstraint:
 		err = dropConstraint(s, &n, a)
-	case *plan.RenameConstraint:
+	case plan.RenameConstraint:
 		err = renameConstraint(&n, a)
-	case *plan.SetIdentity:
+	case plan.SetIdentity:
 		return s.alterIdentity(x, t, a)
-	case *plan.SetParameters, *plan.ResetParameters, *plan.SetOwner: // nothing here depends on them
+	case plan.SetParameters, plan.ResetParameters, plan.SetOwner: // nothing here depends on them
 		return t, nil
 	default:
 		return nil, unsupported("this form of ALTER TABLE is not supported")
@@ -103,7 +103,7 @@ func changeColumn(n *db.Table, name string, f func(*db.Column)) error {
 }
 
 // alterAdd adds a column. Rows that are there read its default as it is now.
-func (s *Session) alterAdd(x *execution, t *db.Table, a *plan.AddColumn) (*db.Table, error) {
+func (s *Session) alterAdd(x *execution, t *db.Table, a plan.AddColumn) (*db.Table, error) {
 	n := t.Clone()
 	if n.Column(a.Column.Name) >= 0 {
 		if a.IfNotExists {
@@ -202,7 +202,7 @@ func (s *Session) verifyCheck(x *execution, t *db.Table, n db.Table) error {
 }
 
 // dropColumn takes a column out, with the keys that hold it. A table in the result means there was nothing to do.
-func dropColumn(s *Session, n *db.Table, a *plan.DropColumn) (*db.Table, error) {
+func dropColumn(s *Session, n *db.Table, a plan.DropColumn) (*db.Table, error) {
 	j := n.Column(a.Name)
 	if j < 0 {
 		if a.IfExists {
@@ -238,7 +238,7 @@ func shift(positions []int, gone int) {
 	}
 }
 
-func renameColumn(n *db.Table, a *plan.RenameColumn) error {
+func renameColumn(n *db.Table, a plan.RenameColumn) error {
 	if n.Column(a.To) >= 0 {
 		return types.Errorf(types.CodeDuplicateColumn, "column %q of relation %q already exists", a.To, n.Name)
 	}
@@ -248,7 +248,7 @@ func renameColumn(n *db.Table, a *plan.RenameColumn) error {
 	return changeColumn(n, a.From, func(c *db.Column) { c.Name = a.To })
 }
 
-func dropConstraint(s *Session, n *db.Table, a *plan.DropConstraint) error {
+func dropConstraint(s *Session, n *db.Table, a plan.DropConstraint) error {
 	for i, u := range n.Uniques {
 		if u.Name == a.Name && (u.Constraint || u.Primary) {
 			if u.Primary {
@@ -271,7 +271,7 @@ func dropConstraint(s *Session, n *db.Table, a *plan.DropConstraint) error {
 	return types.Errorf(types.CodeUndefinedObject, "constraint %q of relation %q does not exist", a.Name, n.Name)
 }
 
-func renameConstraint(n *db.Table, a *plan.RenameConstraint) error {
+func renameConstraint(n *db.Table, a plan.RenameConstraint) error {
 	if constraintTaken(n, a.To) {
 		return types.Errorf(types.CodeDuplicateObject, "constraint %q for relation %q already exists", a.To, n.Name)
 	}
@@ -291,7 +291,7 @@ func renameConstraint(n *db.Table, a *plan.RenameConstraint) error {
 }
 
 // alterType gives a column another type: a new column in its place, filled row by row.
-func (s *Session) alterType(x *execution, t *db.Table, a *plan.SetType) (*db.Table, error) {
+func (s *Session) alterType(x *execution, t *db.Table, a plan.SetType) (*db.Table, error) {
 	j := t.Column(a.Column)
 	if j < 0 {
 		return nil, noColumn(t, a.Column)
@@ -346,7 +346,7 @@ func (s *Session) alterType(x *execution, t *db.Table, a *plan.SetType) (*db.Tab
 	return s.batch().AlterTable(x.ctx, n)
 }
 
-func (s *Session) alterIdentity(x *execution, t *db.Table, a *plan.SetIdentity) (*db.Table, error) {
+func (s *Session) alterIdentity(x *execution, t *db.Table, a plan.SetIdentity) (*db.Table, error) {
 	j := t.Column(a.Column)
 	if j < 0 {
 		return nil, noColumn(t, a.Column)

@@ -193,16 +193,20 @@ func (s *Session) nearest(x *execution, k *plan.KNN) ([][]any, error) {
 	if limit < math.MaxInt32-skip && skip < math.MaxInt32 {
 		want = skip + limit
 	}
-	hits, err := s.search(x.ctx, t, k, filter, want, env)
+	query, err := k.Query.Eval(env)
+	if err != nil {
+		return nil, err
+	}
+	hits, err := s.search(x.ctx, t, k, query, filter, want)
 	if err != nil {
 		return nil, err
 	}
 	var rows [][]any
 	for i := skip; i < int64(len(hits)) && i-skip < limit; i++ {
-		if env.Row, err = s.readRow(x.ctx, t, hits[i].id, k.ProjectColumns); err != nil {
+		if env.Row, err = s.readRow(x.ctx, t, hits[i].id, withColumn(k.ProjectColumns, k.Column)); err != nil {
 			return nil, err
 		}
-		env.Distance = hits[i].distance
+		env.Distance = shownDistance(k.Op, env.Row[k.Column], query, hits[i].distance)
 		row, err := evalAll(k.Project, env)
 		if err != nil {
 			return nil, err
@@ -212,6 +216,25 @@ func (s *Session) nearest(x *execution, k *plan.KNN) ([][]any, error) {
 	return rows, nil
 }
 
+// withColumn adds a column to those that are read, nil being all.
+func withColumn(columns []int, column int) []int {
+	if columns == nil || slices.Contains(columns, column) {
+		return columns
+	}
+	return append(columns[:len(columns):len(columns)], column)
+}
+
+// shownDistance is what the operator shows, in the precision that its function has; NULL stays NULL.
+func shownDistance(op string, v, query, ranked any) any {
+	a, ok := v.([]float32)
+	b, ok2 := query.([]float32)
+	f := reported[op]
+	if ranked == nil || !ok || !ok2 || f == nil || len(a) != len(b) {
+		return ranked
+	}
+	return f(a, b)
+}
+
 // near is a row with the distance its operator reports, nil when the row or the query has no vector.
 type near struct {
 	id       db.RowID
@@ -219,11 +242,7 @@ type near struct {
 }
 
 // search finds the nearest rows; those without a vector come last, and only when the others do not suffice.
-func (s *Session) search(ctx context.Context, t *db.Table, k *plan.KNN, filter *roaring64.Bitmap, want int64, env *plan.Env) ([]near, error) {
-	v, err := k.Query.Eval(env)
-	if err != nil {
-		return nil, err
-	}
+func (s *Session) search(ctx context.Context, t *db.Table, k *plan.KNN, v any, filter *roaring64.Bitmap, want int64) ([]near, error) {
 	var out []near
 	if query, ok := v.([]float32); ok {
 		if err := sameDimension(t, k, query); err != nil {

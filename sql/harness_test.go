@@ -83,7 +83,7 @@ func testSession(t testing.TB, e *Engine) *Session {
 // script writes results as text.
 type script struct {
 	out   bytes.Buffer
-	style *types.Style
+	style func() *types.Style
 	cols  []Column
 	names bool // print column names, too
 	in    io.Reader
@@ -116,7 +116,7 @@ func (w *script) Row(values []any) error {
 		if i < len(w.cols) {
 			t = w.cols[i].Type
 		}
-		b, err := types.AppendText(nil, t, v, w.style)
+		b, err := types.AppendText(nil, t, v, w.spelling())
 		if err != nil {
 			return err
 		}
@@ -149,7 +149,7 @@ func (w *script) CopyOut(CopyFormat) (io.Writer, error) { return &w.out, nil }
 func do(s *Session, text string) string { return doWith(s, text, &script{}) }
 
 func doWith(s *Session, text string, w *script) string {
-	w.style = s.Style()
+	w.style = s.Style
 	err := s.Query(context.Background(), text, w)
 	if err != nil {
 		var e *Error
@@ -177,4 +177,11 @@ func expect(t testing.TB, s *Session, text, want string) {
 	if got := do(s, text); strings.TrimSpace(got) != strings.TrimSpace(want) {
 		t.Errorf("%s\ngot:\n%s\nwant:\n%s", text, got, want)
 	}
+}
+
+func (w *script) spelling() *types.Style {
+	if w.style == nil {
+		return nil
+	}
+	return w.style()
 }

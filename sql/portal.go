@@ -265,7 +265,8 @@ func (s *Session) startPortal(ctx context.Context, p *Portal, w ResultWriter) er
 	p.live(s)
 	unlink := p.follow(ctx)
 	defer unlink()
-	x := &execution{session: s, analyzed: a, params: p.params, text: st.text, ctx: ctx}
+	x := &execution{session: s, analyzed: a, params: p.params, text: st.text, ctx: ctx,
+		binary: func(i int) bool { return p.Format(i) == 1 }}
 	if a.columns != nil { // its rows may be fetched by a later Execute
 		x.ctx = p.life
 	}

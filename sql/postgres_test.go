@@ -120,21 +120,30 @@ func askPostgres(conn *pgconn.PgConn, text string) string {
 }
 
 // oidScript prints the columns as askPostgres does.
-type oidScript struct{ script }
+type oidScript struct {
+	script
+	head string
+}
 
 func (w *oidScript) Describe(cols []Column) error {
 	parts := make([]string, len(cols))
 	for i, c := range cols {
 		parts[i] = fmt.Sprintf("%s %d", c.Name, c.Type.OID)
 	}
-	fmt.Fprintf(&w.out, "[%s]\n", strings.Join(parts, ", "))
+	w.head = fmt.Sprintf("[%s]\n", strings.Join(parts, ", ")) // printed with the first row: so does pgconn
 	w.cols = cols
 	return nil
 }
 
+func (w *oidScript) Row(values []any) error {
+	w.out.WriteString(w.head)
+	w.head = ""
+	return w.script.Row(values)
+}
+
 func askOurselves(s *Session, text string) string {
 	w := &oidScript{}
-	w.style = s.Style()
+	w.style = s.Style
 	if err := s.Query(context.Background(), text, w); err != nil {
 		return w.out.String() + fmt.Sprintf("ERROR %s\n", codeOf(err))
 	}

@@ -16,7 +16,8 @@ type execution struct {
 	analyzed *analyzed
 	params   []any
 	text     string
-	ctx      context.Context // lives until the outcome is closed
+	ctx      context.Context       // lives until the outcome is closed
+	binary   func(column int) bool // whether the client takes a column in binary; nil: none
 }
 
 // outcome is what running a statement gives.
@@ -168,7 +169,15 @@ func (s *Session) run(x *execution, w ResultWriter) (*outcome, error) {
 		}
 	}
 	s.txn.replay = nil
-	switch p.Road {
+	out, err := s.runRoad(x, w)
+	if err == nil {
+		s.spellObjects(x, out)
+	}
+	return out, err
+}
+
+func (s *Session) runRoad(x *execution, w ResultWriter) (*outcome, error) {
+	switch x.analyzed.plan.Road {
 	case plan.RoadDirect:
 		return s.runDirect(x)
 	case plan.RoadDuck:

@@ -59,13 +59,14 @@ func runDirective(t *testing.T, e *Engine, sessions map[string]*Session, d *data
 		out := doWith(s, text, w)
 		return strings.Join(notices, "") + out
 	case "seal":
-		tab, err := s.batch().Table("public", strings.TrimSpace(d.Input))
+		snap := e.db.Snapshot()
+		tab, err := snap.Table("public", strings.TrimSpace(d.Input))
+		snap.Close()
 		if err != nil {
-			t.Fatal(err)
+			return err.Error() + "\n"
 		}
-		s.rollbackTxn()
 		if err := e.db.Seal(t.Context(), tab.ID); err != nil {
-			t.Fatal(err)
+			return err.Error() + "\n"
 		}
 		return "sealed\n"
 	}

@@ -34,14 +34,22 @@ func (e *Engine) ownFunctions() map[string][]duck.ScalarFunction {
 
 // distances are pgvector's functions of two vectors.
 var distances = map[string]func(a, b []float32) float64{
-	"__engram_l2_distance": func(a, b []float32) float64 { return accel.L2.Reported(accel.L2.Dist(a, b)) },
-	"__engram_cosine_distance": func(a, b []float32) float64 {
-		return accel.Cosine.Reported(accel.Cosine.Dist(a, b))
-	},
+	"__engram_l2_distance":            func(a, b []float32) float64 { return accel.L2.Reported(accel.L2.Dist(a, b)) },
+	"__engram_cosine_distance":        cosineDistance,
 	"__engram_l1_distance":            func(a, b []float32) float64 { return accel.L1.Reported(accel.L1.Dist(a, b)) },
 	"__engram_inner_product":          func(a, b []float32) float64 { return float64(accel.Dot(a, b)) },
 	"__engram_negative_inner_product": func(a, b []float32) float64 { return -float64(accel.Dot(a, b)) },
 }
+
+// cosineDistance divides in double precision, as pgvector does. It is NaN for a vector of zeros.
+func cosineDistance(a, b []float32) float64 {
+	cos := float64(accel.Dot(a, b)) / math.Sqrt(float64(accel.Dot(a, a))*float64(accel.Dot(b, b)))
+	return 1 - max(-1, min(1, cos))
+}
+
+// reported is what an ordering operator shows of two vectors, whichever road computes it.
+var reported = map[string]func(a, b []float32) float64{"<->": distances["__engram_l2_distance"], "<=>": cosineDistance,
+	"<#>": distances["__engram_negative_inner_product"], "<+>": distances["__engram_l1_distance"]}
 
 func distanceChunk(distance func(a, b []float32) float64, args []duck.Vector, rows int, out *duck.Writer) error {
 	for i := range rows {

@@ -280,6 +280,7 @@ SELECT 'it''s', E'a\nb', U&'\0041', $$dollar$$
 
 SELECT "id" FROM t WHERE "name" = 'ONE' OR name = 'uno'
 
+-- differs: a row has no type of its own
 SELECT t FROM t WHERE id = 1
 
 SELECT row(1, 'a'), (1, 2) = (1, 2), (1, 2) < (1, 3)
