@@ -313,8 +313,8 @@ func (s *Session) Sync(ctx context.Context) error {
 		return nil
 	}
 	stmt, done := s.statementContext(ctx)
+	defer done()
 	_, err := s.commitTxn(stmt)
-	done()
 	s.setActivity()
 	if err != nil {
 		return asError(causeOf(stmt, err))
