@@ -122,14 +122,21 @@ func (a *arena) view() []chunkView {
 	return v
 }
 
-// sweep forgets entries that no snapshot from oldest on sees. It copies what remains of chunks that are mostly dead and is only
-// worth its while when many entries are; the caller holds the commit lock.
-func (a *arena) sweep(oldest uint64) {
+// sweep forgets entries that no snapshot from oldest on sees, when at least half of the entries are dead; it copies what remains of
+// chunks that are mostly dead. It reports whether there is more to forget once older snapshots are closed. The caller
+// holds the commit lock.
+func (a *arena) sweep(oldest uint64) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.dead < 256 || a.dead*2 < a.size || a.swept == oldest {
-		return
+	if a.mostlyDead() && a.swept < oldest {
+		a.sweepLocked(oldest)
 	}
+	return a.mostlyDead()
+}
+
+func (a *arena) mostlyDead() bool { return a.dead >= 256 && a.dead*2 >= a.size }
+
+func (a *arena) sweepLocked(oldest uint64) {
 	a.swept = oldest
 	old := a.chunks
 	a.chunks = nil

@@ -40,6 +40,7 @@ type DB struct {
 	failed  error // set once by a sync that failed
 	recent  recentWrites
 	pending roaring64.Bitmap // memories that wait for an embedding
+	unswept map[*arena]bool  // mostly dead, kept for some snapshot
 	trash   []*segmentRef    // without references, files not removed yet
 
 	upkeep  chan struct{} // holds a token while nobody seals or compacts
@@ -101,9 +102,23 @@ func (d *DB) release(s *Snapshot) {
 		d.log.Error("closing a snapshot", "error", err)
 	}
 	d.unrefLocked(s.cat)
+	if oldest := d.oldestLocked(); oldest > s.commit {
+		for a := range d.unswept {
+			d.sweepLocked(a, oldest)
+		}
+	}
 	d.drained.Broadcast()
 	d.mu.Unlock()
 	d.emptyTrash()
+}
+
+// sweepLocked frees what an arena holds for no snapshot, now or when the snapshots that need it are closed.
+func (d *DB) sweepLocked(a *arena, oldest uint64) {
+	if a.sweep(oldest) {
+		d.unswept[a] = true
+	} else {
+		delete(d.unswept, a)
+	}
 }
 
 // oldestLocked returns the oldest commit that a snapshot still sees.

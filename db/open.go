@@ -32,7 +32,7 @@ const (
 // one has it open, ErrFormat when a newer version wrote it, ErrCorrupt when something is missing or broken.
 func Open(dir string, o *Options) (*DB, error) {
 	opt := o.withDefaults()
-	d := &DB{dir: dir, opt: opt, fs: opt.FS, log: opt.Logger, recent: newRecentWrites(),
+	d := &DB{dir: dir, opt: opt, fs: opt.FS, log: opt.Logger, recent: newRecentWrites(), unswept: map[*arena]bool{},
 		upkeep: make(chan struct{}, 1), wake: make(chan struct{}, 1), stop: make(chan struct{})}
 	d.upkeep <- struct{}{}
 	d.drained.L = &d.mu

@@ -33,7 +33,7 @@ func (w *commit) publishLocked(at uint64, dead map[*segmentRef]*roaring.Bitmap) 
 	for id := range w.b.tables {
 		if now := d.cat.tables[id]; now != nil {
 			for _, a := range now.arenas {
-				a.sweep(oldest)
+				d.sweepLocked(a, oldest)
 			}
 		}
 	}

@@ -153,7 +153,7 @@ func (d *DB) publishSeal(ts *tableState, g *segmentRef, headBytes int64) (*pebbl
 	oldest := d.oldestLocked()
 	for _, a := range now.arenas {
 		a.kill(d.commit, sealed...)
-		a.sweep(oldest)
+		d.sweepLocked(a, oldest)
 	}
 	return kv, nil
 }
