@@ -2,8 +2,10 @@ package sql
 
 import (
 	"slices"
+	"strings"
 
 	"engram/db"
+	"engram/sql/internal/catalog"
 	"engram/sql/internal/plan"
 	"engram/sql/types"
 )
@@ -242,8 +244,8 @@ func renameColumn(n *db.Table, a plan.RenameColumn) error {
 	if n.Column(a.To) >= 0 {
 		return types.Errorf(types.CodeDuplicateColumn, "column %q of relation %q already exists", a.To, n.Name)
 	}
-	if len(n.Checks) > 0 {
-		return unsupported("a column of a table with CHECK constraints cannot be renamed")
+	for i := range n.Checks {
+		n.Checks[i].Expr = renameIn(n.Checks[i].Expr, a.From, a.To)
 	}
 	return changeColumn(n, a.From, func(c *db.Column) { c.Name = a.To })
 }
@@ -367,4 +369,32 @@ func (s *Session) alterIdentity(x *execution, t *db.Table, a plan.SetIdentity) (
 		c.Identity, c.NotNull = db.IdentityByDefault, true
 	}
 	return s.batch().AlterTable(x.ctx, n)
+}
+
+// renameIn writes an expression over a table's columns with one of them renamed: names outside of strings that are not
+// those of functions.
+func renameIn(text, from, to string) string {
+	var b strings.Builder
+	for i := 0; i < len(text); {
+		end := i + 1
+		switch c := text[i]; {
+		case c == '\'' || c == '"':
+			for end < len(text) && text[end] != c {
+				end++
+			}
+			end = min(end+1, len(text))
+		case isWord(text[i:end]) || c > 127:
+			for end < len(text) && (isWord("_"+text[end:end+1]) || text[end] > 127) {
+				end++
+			}
+		}
+		token := text[i:end]
+		called := strings.HasPrefix(strings.TrimLeft(text[end:], " "), "(")
+		if token == catalog.QuoteIdent(from) && !called || token == quoteName(from) {
+			token = catalog.QuoteIdent(to)
+		}
+		b.WriteString(token)
+		i = end
+	}
+	return b.String()
 }

@@ -18,8 +18,8 @@ func (s *Session) explain(x *execution, u *plan.Explain) ([][]any, error) {
 		return nil, unsupported("EXPLAIN is not supported for this statement")
 	}
 	lines := []string{fmt.Sprintf("%s  (road: %s)", p.Tag, p.Road)}
-	for i, line := range p.Explain {
-		lines = append(lines, strings.Repeat("  ", i)+"->  "+line)
+	for _, line := range p.Explain {
+		lines = append(lines, "  "+line)
 	}
 	for _, r := range s.explained(p) {
 		line, err := s.explainTable(r)

@@ -236,10 +236,11 @@ type headRows struct {
 	view    *db.TableView
 	columns []duck.Column
 	types   []types.Type
+	rows    int64 // about; -1 when it is not known
 }
 
 func newHeadRows(r *duckRun, view *db.TableView) *headRows {
-	h := &headRows{run: r, view: view}
+	h := &headRows{run: r, view: view, rows: headSize(r.reader, view)}
 	for _, c := range view.Table.Columns {
 		t := types.FromDB(c.Type)
 		h.types = append(h.types, t)
@@ -254,7 +255,23 @@ func newHeadRows(r *duckRun, view *db.TableView) *headRows {
 func (h *headRows) Columns() []duck.Column { return h.columns }
 
 // Rows implements duck.Relation.
-func (h *headRows) Rows() int64 { return -1 }
+func (h *headRows) Rows() int64 { return h.rows }
+
+// headSize counts the rows that are in no segment, for DuckDB's planner.
+func headSize(r db.Reader, view *db.TableView) int64 {
+	n, err := r.Count(context.Background(), view.Table)
+	if err != nil {
+		return -1
+	}
+	for i := range view.Segments {
+		seg := &view.Segments[i]
+		n -= int64(seg.Rows)
+		if seg.Dead != nil {
+			n += int64(seg.Dead.GetCardinality())
+		}
+	}
+	return max(n, 0)
+}
 
 // Scan implements duck.Relation.
 func (h *headRows) Scan(ctx context.Context, projection []int) (duck.RelationScan, error) {
