@@ -36,12 +36,23 @@ func (b *Batch) Commit(ctx context.Context, o ...CommitOptions) error {
 		w.kv.Close()
 		return err
 	}
-	noSync := len(o) > 0 && o[0].NoSync
+	noSync := len(o) > 0 && o[0].NoSync && !b.dropsSegments()
 	if err := w.apply(noSync); err != nil {
 		return err
 	}
 	b.d.wakeBackground()
 	return nil
+}
+
+// dropsSegments says whether files may go with this batch. Such a commit waits for the disk whatever the caller says: after a
+// crash the manifest must not name files that are gone.
+func (b *Batch) dropsSegments() bool {
+	for _, tb := range b.tables {
+		if tb.base != nil && (tb.table == nil || tb.truncated) {
+			return true
+		}
+	}
+	return false
 }
 
 // commit is a batch on its way into Pebble.

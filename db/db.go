@@ -167,9 +167,14 @@ func (d *DB) unrefLocked(cat *catalog) {
 	}
 }
 
-// emptyTrash removes the files of segments that nothing refers to any more. What it fails to remove the next Open sweeps.
+// emptyTrash removes the files of segments that nothing refers to any more. What it fails to remove the next Open sweeps. After
+// a failed sync nothing is removed: the manifest on disk may still name these files.
 func (d *DB) emptyTrash() {
 	d.mu.Lock()
+	if d.failed != nil {
+		d.mu.Unlock()
+		return
+	}
 	trash := d.trash
 	d.trash = nil
 	d.mu.Unlock()
