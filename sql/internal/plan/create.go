@@ -3,6 +3,7 @@ package plan
 import (
 	"slices"
 	"strings"
+	"sync"
 
 	pgquery "github.com/pganalyze/pg_query_go/v6"
 
@@ -16,8 +17,17 @@ func (a *analyzer) sqlText(n *pgquery.Node) string {
 	return strings.TrimPrefix(a.deparse(&pgquery.Node{Node: &pgquery.Node_SelectStmt{SelectStmt: sel}}), "SELECT ")
 }
 
+// grammarVersion is what the parser writes into its trees; the deparser refuses a tree without it.
+var grammarVersion = sync.OnceValue(func() int32 {
+	tree, err := pgquery.Parse("SELECT 1")
+	if err != nil {
+		panic("plan: the parser does not parse SELECT 1: " + err.Error())
+	}
+	return tree.Version
+})
+
 func (a *analyzer) deparse(n *pgquery.Node) string {
-	out, err := pgquery.Deparse(&pgquery.ParseResult{Stmts: []*pgquery.RawStmt{{Stmt: n}}})
+	out, err := pgquery.Deparse(&pgquery.ParseResult{Version: grammarVersion(), Stmts: []*pgquery.RawStmt{{Stmt: n}}})
 	if err != nil {
 		a.fail(-1, types.CodeFeatureNotSupported, "the expression cannot be stored: %s", err)
 	}
