@@ -122,7 +122,9 @@ func TestPgx(t *testing.T) {
 	for id, mode := range modes {
 		c := open(t, url, mode)
 		t.Run(mode.String(), func(t *testing.T) {
-			tag, err := c.Exec(ctx, `INSERT INTO kinds VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18)`, append([]any{id}, in...)...)
+			args := append([]any{id}, in...)
+			args[10], args[15] = pgtype.UUID{Bytes: in[9].([16]byte), Valid: true}, `{"a": 1.5, "b": ["x", null]}` // that the driver spells without knowing the types
+			tag, err := c.Exec(ctx, `INSERT INTO kinds VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18)`, args...)
 			if err != nil || tag.String() != "INSERT 0 1" {
 				t.Fatal(tag, err)
 			}

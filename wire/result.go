@@ -162,6 +162,9 @@ func (r *result) endCopy() error {
 type copyOut struct{ o *out }
 
 func (w *copyOut) Write(b []byte) (int, error) {
+	if len(b) == 0 {
+		return 0, nil
+	}
 	at := w.o.begin('d')
 	w.o.buf = append(w.o.buf, b...)
 	if err := w.o.finish(at); err != nil {
