@@ -1,8 +1,10 @@
 package types
 
 import (
+	"bytes"
 	"math"
 	"math/big"
+	"math/bits"
 	"strconv"
 	"strings"
 )
@@ -18,9 +20,9 @@ func appendFloat(dst []byte, f float64, single bool, st *Style) []byte {
 	case math.IsInf(f, -1):
 		return append(dst, "-Infinity"...)
 	}
-	bits, digits := 64, 15
+	size, digits := 64, 15
 	if single {
-		bits, digits = 32, 6
+		size, digits = 32, 6
 	}
 	if st.RoundFloats {
 		digits = max(digits+st.ExtraFloatDigits, 1)
@@ -32,42 +34,113 @@ func appendFloat(dst []byte, f float64, single bool, st *Style) []byte {
 		}
 		return append(dst, '0')
 	}
-	if abs := math.Abs(f); abs >= 1e-3 && abs < 1e5 { // surely fixed: the usual case
-		return strconv.AppendFloat(dst, f, 'f', -1, bits)
+	special := mayDiffer(f, single)
+	if abs := math.Abs(f); abs >= 1e-3 && abs < 1e5 && !special { // surely fixed: the usual case
+		return strconv.AppendFloat(dst, f, 'f', -1, size)
 	}
-	var scratch [32]byte
-	sci := strconv.AppendFloat(scratch[:0], f, 'e', -1, bits)
-	if math.Abs(f) >= 1<<21 {
-		sci = offMidpoint(sci, f, bits)
+	var scratch [64]byte
+	sci := strconv.AppendFloat(scratch[:0], f, 'e', -1, size)
+	if special {
+		sci = evenTie(offMidpoint(sci, f, size), f, size)
 	}
 	if e := exponentOf(sci); e < -4 || e >= digits {
 		return append(dst, sci...)
 	}
-	return strconv.AppendFloat(dst, f, 'f', -1, bits)
+	return appendFixed(dst, sci)
 }
 
-// offMidpoint gives the shortest text that PostgreSQL would print: strictly between the midpoints to the neighbouring
-// numbers, where Go also takes a midpoint that rounds to f. Only a large number has a midpoint of so few digits.
-func offMidpoint(sci []byte, f float64, bits int) []byte {
-	for digits := len(trimZeros([]byte(strings.Split(string(sci), "e")[0]))); digits < 20; digits++ {
+// mayDiffer picks the numbers whose shortest text in Go may not be PostgreSQL's: large ones, because of midpoints to
+// their neighbours, and those of few binary digits behind the point, whose exact decimal text is so short that it may
+// end in a 5 just where it is rounded.
+func mayDiffer(f float64, single bool) bool {
+	limit := -26
+	if single {
+		limit = -14
+	}
+	if math.Abs(f) >= 1<<21 {
+		return true
+	}
+	_, exp := math.Frexp(f)
+	lowest := exp - 53 + bits.TrailingZeros64(math.Float64bits(f)&(1<<52-1)|1<<52)
+	return lowest >= limit
+}
+
+// significand gives the digits of a number in scientific notation without sign and point.
+func significand(sci []byte) []byte {
+	text, _, _ := strings.Cut(strings.TrimPrefix(string(sci), "-"), "e")
+	return []byte(strings.Replace(text, ".", "", 1))
+}
+
+// offMidpoint gives the shortest text that lies strictly between the midpoints to the neighbouring numbers, as
+// PostgreSQL wants it; Go also takes a midpoint that rounds to f.
+func offMidpoint(sci []byte, f float64, size int) []byte {
+	if math.Abs(f) < 1<<21 {
+		return sci
+	}
+	low, high := neighbours(f, size)
+	if math.IsInf(high, 0) || math.IsInf(low, 0) {
+		return sci
+	}
+	mid := func(g float64) *big.Float { return new(big.Float).SetPrec(200).Add(big.NewFloat(f), big.NewFloat(g)) }
+	for n := len(significand(sci)); n < 18; n++ {
 		exact, _, err := big.ParseFloat(string(sci), 10, 200, big.ToNearestEven)
 		if err != nil {
 			return sci
 		}
-		low, high := neighbours(f, bits)
-		sum := new(big.Float).SetPrec(200).Mul(exact, big.NewFloat(2))
-		mid := func(g float64) *big.Float { return new(big.Float).SetPrec(200).Add(big.NewFloat(f), big.NewFloat(g)) }
-		if math.IsInf(high, 0) || math.IsInf(low, 0) || sum.Cmp(mid(low)) != 0 && sum.Cmp(mid(high)) != 0 {
+		twice := new(big.Float).SetPrec(200).Mul(exact, big.NewFloat(2))
+		if twice.Cmp(mid(low)) != 0 && twice.Cmp(mid(high)) != 0 {
 			return sci
 		}
-		sci = strconv.AppendFloat(sci[:0], f, 'e', digits, bits)
+		sci = strconv.AppendFloat(sci[:0], f, 'e', n, size)
 	}
 	return sci
 }
 
+// evenTie rounds to the even digit, as PostgreSQL does, where the exact text of f has one digit more than the
+// shortest one and that digit is a 5.
+func evenTie(sci []byte, f float64, size int) []byte {
+	n := len(significand(sci))
+	if n < 7 {
+		return sci
+	}
+	var scratch [128]byte
+	exact := significand(strconv.AppendFloat(scratch[:0], f, 'e', n+60, 64))
+	if exact[n] != '5' || len(bytes.Trim(exact[n+1:], "0")) > 0 || (exact[n-1]-'0')%2 == 1 {
+		return sci // no tie, or up is even, which is where Go went
+	}
+	e := sci[bytes.IndexByte(sci, 'e'):]
+	out := make([]byte, 0, len(sci)+1)
+	if f < 0 {
+		out = append(out, '-')
+	}
+	out = append(append(out, exact[0], '.'), exact[1:n]...)
+	out = append(trimZeros(out), e...)
+	if back, err := strconv.ParseFloat(string(out), size); err != nil || back != f {
+		return sci // below a power of two the gap is smaller, and the even digit lies beyond it
+	}
+	return out
+}
+
+// appendFixed rewrites scientific notation without an exponent.
+func appendFixed(dst, sci []byte) []byte {
+	if sci[0] == '-' {
+		dst = append(dst, '-')
+	}
+	digits, e := significand(sci), exponentOf(sci)
+	if e < 0 {
+		dst = append(dst, '0', '.')
+		return append(appendZeros(dst, -e-1), digits...)
+	}
+	if len(digits) <= e+1 {
+		return appendZeros(append(dst, digits...), e+1-len(digits))
+	}
+	dst = append(append(dst, digits[:e+1]...), '.')
+	return append(dst, digits[e+1:]...)
+}
+
 // neighbours are the numbers next to f of its size.
-func neighbours(f float64, bits int) (low, high float64) {
-	if bits == 32 {
+func neighbours(f float64, size int) (low, high float64) {
+	if size == 32 {
 		return float64(math.Nextafter32(float32(f), float32(math.Inf(-1)))), float64(math.Nextafter32(float32(f), float32(math.Inf(1))))
 	}
 	return math.Nextafter(f, math.Inf(-1)), math.Nextafter(f, math.Inf(1))
