@@ -186,6 +186,11 @@ func exponentOf(sci []byte) int {
 // scanFloat reads a number as C's strtod does, but for the words: it refuses what Go alone knows (underscores).
 // overflow and underflow are those of the given size.
 func scanFloat(s string, bits int) (f float64, overflow, underflow, ok bool) {
+	if isPlainDecimal(s) {
+		if f, err := strconv.ParseFloat(s, bits); err == nil && f != 0 {
+			return f, false, false, true
+		}
+	}
 	if s == "" || strings.ContainsRune(s, '_') {
 		return 0, false, false, false
 	}
@@ -212,6 +217,16 @@ func scanFloat(s string, bits int) (f float64, overflow, underflow, ok bool) {
 		underflow = strings.ContainsAny(mantissa, "123456789abcdf")
 	}
 	return f, false, underflow, true
+}
+
+// isPlainDecimal reports whether s holds nothing but the characters of a decimal number.
+func isPlainDecimal(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; (c < '0' || c > '9') && c != '.' && c != '-' && c != 'e' && c != '+' {
+			return false
+		}
+	}
+	return s != ""
 }
 
 func parseFloat(t Type, s string) (any, error) {

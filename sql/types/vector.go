@@ -135,14 +135,21 @@ func parseVectorBinary(t Type, b []byte) (any, error) {
 		return nil, badLength(b, 4+n*size)
 	}
 	x := make([]float32, n)
+	b = b[4:]
+	special := false
 	for i := range x {
 		if size == 2 {
-			x[i] = halfToFloat(binary.BigEndian.Uint16(b[4+2*i:]))
+			x[i] = halfToFloat(binary.BigEndian.Uint16(b[2*i:]))
 		} else {
-			x[i] = math.Float32frombits(binary.BigEndian.Uint32(b[4+4*i:]))
+			x[i] = math.Float32frombits(binary.BigEndian.Uint32(b[4*i:]))
 		}
-		if err := checkElement(t, x[i]); err != nil {
-			return nil, err
+		special = special || math.Float32bits(x[i])&0x7f800000 == 0x7f800000
+	}
+	if special {
+		for _, f := range x {
+			if err := checkElement(t, f); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return x, nil
