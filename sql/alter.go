@@ -123,25 +123,25 @@ func (s *Session) alterAdd(x *execution, t *db.Table, a plan.AddColumn) (*db.Tab
 			return nil, err
 		}
 	}
-	notNull := c.NotNull
-	if c.Identity != db.NoIdentity { // rows that are there are numbered first
-		c.NotNull = false
+	notNull, identity := c.NotNull, c.Identity
+	if identity != db.NoIdentity { // rows that are there are numbered first
+		c.NotNull, c.Identity = false, db.NoIdentity
 	}
 	n.Columns = append(n.Columns, c)
 	made, err := s.batch().AlterTable(x.ctx, n)
 	if err != nil {
 		return nil, err
 	}
-	if c.Identity != db.NoIdentity {
-		if err := s.numberRows(x, made, len(made.Columns)-1); err != nil {
+	if identity != db.NoIdentity {
+		if made, err = s.numberRows(x, made, identity); err != nil {
 			return nil, err
 		}
 	}
-	if notNull == c.NotNull && len(a.Keys) == 0 && len(a.Checks) == 0 {
+	if len(a.Keys) == 0 && len(a.Checks) == 0 {
 		return made, nil
 	}
 	n = made.Clone()
-	n.Columns[len(n.Columns)-1].NotNull = notNull
+	n.Columns[len(n.Columns)-1].NotNull = notNull || identity != db.NoIdentity
 	if err := s.addConstraints(&n, a.Keys, a.Checks); err != nil {
 		return nil, err
 	}
@@ -151,22 +151,25 @@ func (s *Session) alterAdd(x *execution, t *db.Table, a plan.AddColumn) (*db.Tab
 	return s.batch().AlterTable(x.ctx, n)
 }
 
-// numberRows gives every row the next identity value of a column.
-func (s *Session) numberRows(x *execution, t *db.Table, column int) error {
+// numberRows makes the last column of a table an identity and numbers the rows that are there.
+func (s *Session) numberRows(x *execution, t *db.Table, identity db.Identity) (*db.Table, error) {
 	ids, err := s.allRows(x, t)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	for _, id := range ids {
-		v, err := s.engine.db.NextIdentity(t, column)
-		if err != nil {
-			return err
-		}
-		if err := s.batch().Update(x.ctx, t, id, map[int]any{column: v}); err != nil {
-			return err
+	last := len(t.Columns) - 1
+	for i, id := range ids {
+		if err := s.batch().Update(x.ctx, t, id, map[int]any{last: int64(i + 1)}); err != nil {
+			return nil, err
 		}
 	}
-	return nil
+	n := t.Clone()
+	n.Columns[last].Identity, n.Columns[last].NotNull = identity, true
+	made, err := s.batch().AlterTable(x.ctx, n)
+	if err != nil {
+		return nil, err
+	}
+	return made, s.engine.db.SetIdentity(made, last, int64(len(ids)+1))
 }
 
 func (s *Session) allRows(x *execution, t *db.Table) (ids []db.RowID, err error) {
@@ -184,7 +187,7 @@ func (s *Session) verifyCheck(x *execution, t *db.Table, n db.Table) error {
 	}
 	env, sc, rel := s.env(x), s.scope(), s.engine.relations.ofTable(t)
 	for _, c := range n.Checks[len(t.Checks):] {
-		e, err := plan.ParseExpr(c.Expr, sc, rel, types.Of(types.BoolOID))
+		e, err := s.engine.parseExpr(c.Expr, sc, rel, types.Of(types.BoolOID))
 		if err != nil {
 			return err
 		}
@@ -225,7 +228,7 @@ func dropColumn(s *Session, n *db.Table, a plan.DropColumn) (*db.Table, error) {
 	sc := s.scope()
 	rel := describeTable(n)
 	n.Checks = slices.DeleteFunc(n.Checks, func(c db.Check) bool { // a check of the column goes with it
-		_, err := plan.ParseExpr(c.Expr, sc, rel, types.Of(types.BoolOID))
+		_, err := s.engine.parseExpr(c.Expr, sc, rel, types.Of(types.BoolOID))
 		return err != nil
 	})
 	return nil, nil
@@ -305,7 +308,7 @@ func (s *Session) alterType(x *execution, t *db.Table, a plan.SetType) (*db.Tabl
 	using := a.Using
 	row := new([]any)
 	if using == nil {
-		e, err := plan.CoerceExpr(&slot{types.FromDB(t.Columns[j].Type), row, j}, a.Type)
+		e, err := s.engine.coerceExpr(&slot{types.FromDB(t.Columns[j].Type), row, j}, a.Type)
 		if err != nil {
 			return nil, types.Errorf(types.CodeDatatypeMismatch, "column %q cannot be cast automatically to type %s", a.Column, a.Type).
 				WithHint("You might need to specify \"USING %s::%s\".", a.Column, a.Type)

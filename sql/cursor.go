@@ -59,7 +59,7 @@ func (s *Session) executeCommand(x *execution, u *plan.Execute, out *outcome, w 
 	values := make([]any, len(u.Args))
 	for i, e := range u.Args {
 		if e.Type() != st.params[i] {
-			if e, err = plan.CoerceExpr(e, st.params[i]); err != nil {
+			if e, err = s.engine.coerceExpr(e, st.params[i]); err != nil {
 				return err
 			}
 		}

@@ -219,12 +219,12 @@ func (s *slot) Type() types.Type { return s.typ }
 func (s *slot) Eval(*plan.Env) (any, error) { return (*s.row)[s.at], nil }
 
 // assigner brings values of one type to a column's type as an assignment does.
-func assigner(of, to types.Type, row *[]any, at int) (plan.Expr, error) {
+func (s *Session) assigner(of, to types.Type, row *[]any, at int) (plan.Expr, error) {
 	e := plan.Expr(&slot{of, row, at})
 	if of == to {
 		return e, nil
 	}
-	return plan.CoerceExpr(e, to)
+	return s.engine.coerceExpr(e, to)
 }
 
 // source runs the plan's DuckSQL to its end before anything is written, so that the statement does not see its own work.
@@ -281,7 +281,7 @@ func (c *change) assigners(columns []Column) (assign []plan.Expr, current *[]any
 		if at >= len(columns) {
 			return nil, nil, types.Errorf(types.CodeInternalError, "UPDATE yields too few columns")
 		}
-		e, err := assigner(columns[at].Type, c.plan.Relation.Columns[set.Column].Type, current, at)
+		e, err := c.s.assigner(columns[at].Type, c.plan.Relation.Columns[set.Column].Type, current, at)
 		if err != nil {
 			return nil, nil, err
 		}

@@ -62,7 +62,7 @@ func (c *change) insertSelect() error {
 	current := new([]any)
 	assign := make([]plan.Expr, len(c.plan.Targets))
 	for k, j := range c.plan.Targets {
-		if assign[k], err = assigner(columns[k].Type, c.plan.Relation.Columns[j].Type, current, k); err != nil {
+		if assign[k], err = c.s.assigner(columns[k].Type, c.plan.Relation.Columns[j].Type, current, k); err != nil {
 			return err
 		}
 	}

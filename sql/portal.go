@@ -64,7 +64,8 @@ func (s *Session) Bind(ctx context.Context, portal, statement string, params []P
 	return p, nil
 }
 
-func (s *Session) bind(ctx context.Context, portal, statement string, params []Param, resultFormats []int16) (*Portal, error) {
+func (s *Session) bind(ctx context.Context, portal, statement string, params []Param, resultFormats []int16) (_ *Portal, err error) {
+	defer s.engine.rescue(&err)
 	st, err := s.Statement(statement)
 	if err != nil {
 		return nil, err
@@ -213,7 +214,8 @@ func (s *Session) Execute(ctx context.Context, portal string, maxRows int, w Res
 	return suspended, nil
 }
 
-func (s *Session) execute(ctx context.Context, p *Portal, maxRows int, w ResultWriter) (bool, error) {
+func (s *Session) execute(ctx context.Context, p *Portal, maxRows int, w ResultWriter) (suspended bool, err error) {
+	defer s.engine.rescue(&err)
 	if p.done && p.columns == nil {
 		return false, types.Errorf(types.CodeObjectNotInPrerequisiteState, "portal %q cannot be run", p.name)
 	}

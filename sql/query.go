@@ -60,7 +60,8 @@ func (s *Session) Query(ctx context.Context, text string, w ResultWriter) error 
 	return nil
 }
 
-func (s *Session) queryAll(ctx context.Context, text string, w ResultWriter) error {
+func (s *Session) queryAll(ctx context.Context, text string, w ResultWriter) (err error) {
+	defer s.engine.rescue(&err)
 	all, err := s.engine.plans.parse(text)
 	if err != nil {
 		return err

@@ -41,7 +41,8 @@ func (s *Session) Prepare(ctx context.Context, name, text string, paramOIDs []ui
 	return st, nil
 }
 
-func (s *Session) prepare(ctx context.Context, name, text string, paramOIDs []uint32, fromSQL bool) (*Statement, error) {
+func (s *Session) prepare(ctx context.Context, name, text string, paramOIDs []uint32, fromSQL bool) (_ *Statement, err error) {
+	defer s.engine.rescue(&err)
 	if name != "" && s.statements[name] != nil {
 		return nil, types.Errorf(types.CodeDuplicatePreparedStatement, "prepared statement %q already exists", name)
 	}

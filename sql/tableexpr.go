@@ -25,14 +25,14 @@ func (s *Session) exprsOf(t *db.Table) (*tableExprs, error) {
 		if c.Default == "" || c.Identity != db.NoIdentity {
 			continue
 		}
-		e, err := plan.ParseExpr(c.Default, sc, nil, rel.Columns[i].Type)
+		e, err := s.engine.parseExpr(c.Default, sc, nil, rel.Columns[i].Type)
 		if err != nil {
 			return nil, err
 		}
 		x.defaults[i] = e
 	}
 	for _, c := range t.Checks {
-		e, err := plan.ParseExpr(c.Expr, sc, rel, types.Of(types.BoolOID))
+		e, err := s.engine.parseExpr(c.Expr, sc, rel, types.Of(types.BoolOID))
 		if err != nil {
 			return nil, err
 		}

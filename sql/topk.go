@@ -10,7 +10,6 @@ import (
 	"engram/accel"
 	"engram/db"
 	"engram/sql/internal/duck"
-	"engram/sql/internal/plan"
 	"engram/sql/types"
 )
 
@@ -131,7 +130,7 @@ func (r *duckRun) filtered(ctx context.Context, t *db.Table, text string) (*roar
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	e, err := plan.ParseExpr(text, &scope{session: r.session, reader: r.reader}, r.session.engine.relations.ofTable(t), boolType)
+	e, err := r.session.engine.parseExpr(text, &scope{session: r.session, reader: r.reader}, r.session.engine.relations.ofTable(t), boolType)
 	if err != nil {
 		return nil, err
 	}
