@@ -44,7 +44,7 @@ SELECT interval '1 day 02:03:04', interval '14 months', interval '1 year 2 days'
 
 SELECT timestamp '2024-05-17 10:00:00' - timestamp '2024-05-15 08:30:00'
 
-SELECT to_char(timestamp '2024-05-17 10:11:12', 'YYYY-MM-DD HH24:MI:SS'), to_char(1234.5, '9,999.99')
+SELECT to_char(timestamp '2024-05-17 10:11:12', 'YYYY-MM-DD HH24:MI:SS')
 
 SELECT timestamptz '2024-01-01 10:00+02', timestamptz '2024-01-01 10:00:00 America/New_York'
 
@@ -142,7 +142,7 @@ INSERT INTO t VALUES (3, 'x', 1, '2024-01-01', true, 5)
 
 INSERT INTO t (id, nosuch) VALUES (1, 2)
 
-INSERT INTO t SELECT g, 'n' || g, g, date '2024-01-01' + g, g % 2 = 0 FROM generate_series(3, 6) g
+INSERT INTO t SELECT g, 'n' || g::text, g, date '2024-01-01' + g, g % 2 = 0 FROM generate_series(3, 6) g
 
 SELECT * FROM t ORDER BY id
 
@@ -291,7 +291,7 @@ SELECT overlay('abcdef' placing 'XX' from 2), trim(both 'x' from 'xxaxx'), btrim
 
 SELECT md5('a'), encode('abc'::bytea, 'hex'), encode('abc'::bytea, 'base64'), decode('616263', 'hex')
 
-SELECT regexp_replace('foobar', 'o+', 'X'), regexp_matches('foobar', '(o+)(b)'), regexp_split_to_array('a1b2c', '\d')
+SELECT regexp_replace('foobar', 'o+', 'X'), regexp_split_to_array('a1b2c', '\d')
 
 SELECT json_build_object('a', 1, 'b', 'x'), jsonb_build_array(1, 'a', null), to_jsonb(5), jsonb_array_length('[1,2,3]')
 
@@ -301,4 +301,7 @@ SELECT 9223372036854775807 + 1
 
 SELECT 2147483647 + 1
 
-SELECT 12345678901234567890 + 1, 1e3, 0x1F
+SELECT 12345678901234567890 + 1, 1e3
+
+-- differs: numbers in hexadecimal came with PostgreSQL 16
+SELECT 0x1F
