@@ -52,6 +52,10 @@ type Scope interface {
 	Setting(name string) (string, bool)
 }
 
+// FunctionScope is what a Scope may implement beside: it says whether a function of the session or the catalog, which
+// DuckSQL calls as __engram_pg_<name>, exists. Without it all that the analyser knows do.
+type FunctionScope interface{ HasFunction(name string) bool }
+
 // Relation is a table, a catalog relation or a view, as the analyser needs it. It must not change once returned.
 type Relation struct {
 	OID          uint32

@@ -44,6 +44,11 @@ func (a *analyzer) funcCall(q *query, f *pgquery.FuncCall) *node {
 		sigs = nil
 	}
 	s := choose(sigs, args)
+	if s != nil && strings.HasPrefix(s.template, "__engram_pg_") {
+		if fs, ok := a.sc.(FunctionScope); ok && !fs.HasFunction(s.name) {
+			s = nil
+		}
+	}
 	if s == nil {
 		if n := a.castCall(name, args, f.Location); n != nil {
 			return n

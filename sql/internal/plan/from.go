@@ -94,6 +94,10 @@ func (a *analyzer) relationColumns(r *rte, duck string) {
 		r.cols = append(r.cols, rcol{name: c.Name, typ: c.Type, table: r.rel.OID, att: c.AttNum, hidden: c.Hidden})
 		r.cols[i].make = columnOf(r, i, duck, c.Name)
 	}
+	oid := int64(r.rel.OID)
+	r.cols = append(r.cols, rcol{name: "tableoid", typ: types.Of(types.OidOID), hidden: true, make: func(loc int32) *node {
+		return constant(types.Of(types.OidOID), oid)
+	}})
 }
 
 // rangeView expands a view where it stands.

@@ -102,7 +102,11 @@ func parseSignatures(table string, kind sigKind, into map[string][]*signature) {
 			}
 			s.args = append(s.args, parseArgType(arg))
 		}
-		for name := range strings.SplitSeq(head[:open], "|") {
+		names := []string{head[:open]}
+		if isLetter(head[0]) { // not an operator
+			names = strings.Split(head[:open], "|")
+		}
+		for _, name := range names {
 			c := s
 			c.name = strings.TrimSpace(name)
 			c.run = runOf(&c, head[open:end+1])

@@ -73,7 +73,7 @@ convert_from(bytea, text) text = __engram_convert_from($*)
 convert_to(text, text) bytea = __engram_convert_to($*)
 get_byte(bytea, int4) int4 = __engram_get_byte($*)
 normalize(text) text = nfc_normalize($1)
-pg_client_encoding() name = 'UTF8'
+pg_client_encoding|getdatabaseencoding() name = 'UTF8'
 gen_random_uuid|uuid_generate_v4() uuid~ = gen_random_uuid()
 text(text) text = $1
 bpchar(text) text = $1
@@ -261,6 +261,7 @@ json_array_elements(json) json = __engram_json_elements($1)
 jsonb_array_elements(jsonb) jsonb = __engram_jsonb_elements($1)
 json_array_elements_text(json) text = __engram_json_elements_text($1)
 jsonb_array_elements_text(jsonb) text = __engram_json_elements_text($1)
+pg_partition_ancestors(regclass) regclass = CAST([] AS BIGINT[])
 json_object_keys(json) text = __engram_json_keys($1)
 jsonb_object_keys(jsonb) text = __engram_json_keys($1)
 `
