@@ -197,12 +197,37 @@ func (a *analyzer) anyAll(op string, l, arr *node, isAny bool, loc int32) *node 
 			return pick(isAny, n, not(n, loc))
 		}
 	}
-	elem := &node{typ: elemType, loc: loc, out: func(p *printer) { p.str("e") }}
+	if c := comparisons[op]; c == "=" && isAny || c == "<>" && !isAny {
+		return a.inArray(l, arr, elemType, isAny, loc)
+	}
+	elem := &node{typ: elemType, loc: loc, out: func(p *printer) { p.str("__engram_e") }}
 	test := a.operator(op, l, elem, loc)
+	if l.props&hasSubquery != 0 && l.kind != columnNode {
+		a.unsupported(loc, "a subquery on the left side of ANY or ALL over an array")
+	}
 	args := []*node{l, arr}
 	n := with(boolType, loc, args, func(p *printer) { p.anyAll(test, arr, isAny) }, nil)
 	n.props |= test.props
 	n.run = a.anyAllRun(op, l, arr, elemType, isAny, loc)
+	return n
+}
+
+// inArray is x = ANY (array) and x <> ALL (array).
+func (a *analyzer) inArray(l, arr *node, elemType types.Type, isAny bool, loc int32) *node {
+	elem := &node{typ: elemType, loc: loc, out: func(*printer) {}, run: func(env *Env) (any, error) { return env.element, nil }}
+	left, right := a.comparable("=", l, elem, loc)
+	if right.oid() != elemType.OID { // the elements must come to the other type
+		if t, ok := types.ArrayOf(types.Of(right.oid())); ok {
+			arr = a.coerce(arr, t, explicit, loc)
+		}
+	}
+	args := []*node{left, arr}
+	n := with(boolType, loc, args, template("CASE WHEN len($2) = 0 THEN FALSE WHEN $1 IS NULL OR $2 IS NULL THEN NULL WHEN list_contains($2, $1) THEN TRUE "+
+		"WHEN list_count($2) < len($2) THEN NULL ELSE FALSE END", args), nil)
+	n.run = a.anyAllRun("=", left, arr, types.Of(right.oid()), true, loc)
+	if !isAny {
+		return not(n, loc)
+	}
 	return n
 }
 
@@ -234,11 +259,11 @@ func (p *printer) anyAll(test, arr *node, isAny bool) {
 	p.node(arr)
 	p.str(" IS NULL THEN NULL WHEN len(list_filter(")
 	p.node(arr)
-	p.str(", lambda e: ", pick(isAny, "", "NOT "))
+	p.str(", lambda __engram_e: ", pick(isAny, "", "NOT "))
 	p.node(test)
 	p.str(")) > 0 THEN ", pick(isAny, "TRUE", "FALSE"), " WHEN len(list_filter(")
 	p.node(arr)
-	p.str(", lambda e: ")
+	p.str(", lambda __engram_e: ")
 	p.node(test)
 	p.str(" IS NULL)) > 0 THEN NULL ELSE ", pick(isAny, "FALSE", "TRUE"), " END")
 }

@@ -209,7 +209,7 @@ func (a *analyzer) expandArray(q *query, f *pgquery.FuncCall) *node {
 		a.noFunction("_pg_expandarray", []*node{arr}, f.Location)
 	}
 	args := []*node{arr}
-	list := template("list_transform(CAST(range(1, len($1) + 1) AS INTEGER[]), lambda i: struct_pack(x := $1[i], n := i))", args)
+	list := template("list_transform(CAST(range(1, len($1) + 1) AS INTEGER[]), lambda __engram_i: struct_pack(x := $1[__engram_i], n := __engram_i))", args)
 	n := with(types.Of(types.RecordOID), f.Location, args, nil, nil)
 	n.out = func(p *printer) {
 		p.str("unnest(")

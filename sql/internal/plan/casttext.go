@@ -123,8 +123,8 @@ func (p *printer) toText(from types.Type, inner func()) {
 		e, _ := types.ElemOf(from)
 		p.str("__engram_out_array(list_transform(")
 		inner()
-		p.str(", lambda e: ")
-		p.toText(e, func() { p.str("e") })
+		p.str(", lambda __engram_e: ")
+		p.toText(e, func() { p.str("__engram_e") })
 		p.str("))")
 	default:
 		wrap("CAST(", " AS VARCHAR)")
@@ -147,8 +147,8 @@ func (p *printer) fromText(to types.Type, inner func()) {
 		e, _ := types.ElemOf(to)
 		p.str("list_transform(__engram_in_array(")
 		inner()
-		p.str("), lambda e: ")
-		p.fromText(e, func() { p.str("e") })
+		p.str("), lambda __engram_e: ")
+		p.fromText(e, func() { p.str("__engram_e") })
 		p.str(")")
 	case inputFunctions[oid] != "":
 		p.str(inputFunctions[oid], "(")
@@ -192,10 +192,10 @@ func (p *printer) castList(n *node, from, to types.Type, explicit bool) {
 		p.plainCast(n, types.Type{OID: to.OID, Mod: to.Mod}, explicit)
 		return
 	}
-	elem := &node{typ: f, out: func(p *printer) { p.str("e") }}
+	elem := &node{typ: f, out: func(p *printer) { p.str("__engram_e") }}
 	p.str("list_transform(")
 	p.node(n)
-	p.str(", lambda e: ")
+	p.str(", lambda __engram_e: ")
 	p.castText(elem, f, t, explicit)
 	p.str(")")
 }

@@ -274,7 +274,7 @@ func callSession(env *Env, name string, args []any) (any, error) {
 // cast converts a typed node; the conversion is known to exist.
 func (a *analyzer) cast(n *node, t types.Type, c castLevel) *node {
 	from := n.Type()
-	if n.kind == constNode && n.value != nil && n.run != nil && !isReg(from.OID) && !isReg(t.OID) && c != assignment {
+	if n.kind == constNode && n.value != nil && n.run != nil && !isReg(from.OID) && !isReg(t.OID) {
 		if v, err := castValue(&Env{Style: a.style}, from, t, n.value, c == explicit); err == nil {
 			out := constant(t, v)
 			out.loc = n.loc

@@ -125,13 +125,13 @@ func (l *listRange) print(p *printer, duck string, ducks []string, ordinality bo
 			p.str(")))")
 		}
 	default:
-		p.str("unnest(l", pick(l.record, ", recursive := true", ""), ")")
+		p.str("unnest(__engram_l", pick(l.record, ", recursive := true", ""), ")")
 		if ordinality {
-			p.str(", unnest(generate_series(1, len(l)))")
+			p.str(", unnest(generate_series(1, len(__engram_l)))")
 		}
 		p.str(" FROM (SELECT ")
 		l.list(p)
-		p.str(" AS l)")
+		p.str(" AS __engram_l)")
 	}
 	p.str(") AS ", ident(duck), "(")
 	for i, d := range ducks {
@@ -306,6 +306,6 @@ func (a *analyzer) jsonEach(q *query, f *pgquery.FuncCall, name string) *listRan
 		p.node(arg)
 		p.str("), ", values)
 		p.node(arg)
-		p.str(")), lambda e: struct_pack(key := e[1], value := e[2]))")
+		p.str(")), lambda __engram_e: struct_pack(key := __engram_e[1], value := __engram_e[2]))")
 	}}
 }

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"math"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -67,8 +68,42 @@ func init() {
 		"-(date, date)":           func(_ *Env, v []any) (any, error) { return int64(v[0].(int32)) - int64(v[1].(int32)), nil },
 		"<@(jsonb, jsonb)":        func(_ *Env, v []any) (any, error) { return containsJSON(v[1].(string), v[0].(string), true), nil },
 		"@>(jsonb, jsonb)":        func(_ *Env, v []any) (any, error) { return containsJSON(v[0].(string), v[1].(string), true), nil },
-		"pg_client_encoding()":    func(*Env, []any) (any, error) { return "UTF8", nil },
+		"to_hex(int4)":            func(_ *Env, v []any) (any, error) { return strconv.FormatUint(uint64(uint32(v[0].(int64))), 16), nil },
+		"sqrt(numeric)":           func(_ *Env, v []any) (any, error) { return sqrtDecimal(v[0].(*apd.Decimal)) },
+		"power(numeric, numeric)": func(_ *Env, v []any) (any, error) { return powerDecimal(v[0].(*apd.Decimal), v[1].(*apd.Decimal)) },
+		"mod(numeric, numeric)": func(_ *Env, v []any) (any, error) {
+			return calculateDecimal("%", v[0].(*apd.Decimal), v[1].(*apd.Decimal))
+		},
+		"format(text, ...any)":     func(_ *Env, v []any) (any, error) { return formatArgs(v) },
+		"regexp_match(text, text)": func(env *Env, v []any) (any, error) { return patternCalls["regexp_match"](env, append(v, "")) },
+		"regexp_replace(text, text, text)": func(env *Env, v []any) (any, error) {
+			return regexpReplace(env, append(v, ""))
+		},
+		"*(float8, interval)": func(_ *Env, v []any) (any, error) { return scaleInterval(v[1].(types.Interval), v[0].(float64)) },
+		"-(interval)":         func(_ *Env, v []any) (any, error) { return negateValue(types.IntervalOID, v[0]) },
+		"@(int4)":             absCall(types.Int4OID), "@(int8)": absCall(types.Int8OID), "@(float8)": absCall(types.Float8OID), "@(numeric)": absCall(types.NumericOID),
+		"&(int2, int2)": intPair(func(a, b int64) int64 { return a & b }), "&(int4, int4)": intPair(func(a, b int64) int64 { return a & b }),
+		"&(int8, int8)": intPair(func(a, b int64) int64 { return a & b }), "|(int2, int2)": intPair(func(a, b int64) int64 { return a | b }),
+		"|(int4, int4)": intPair(func(a, b int64) int64 { return a | b }), "|(int8, int8)": intPair(func(a, b int64) int64 { return a | b }),
+		"#(int4, int4)": intPair(func(a, b int64) int64 { return a ^ b }), "#(int8, int8)": intPair(func(a, b int64) int64 { return a ^ b }),
+		"~(int2)": intNot, "~(int4)": intNot, "~(int8)": intNot,
+		"pg_client_encoding()": func(*Env, []any) (any, error) { return "UTF8", nil },
 	}
+}
+
+func intPair(f func(a, b int64) int64) goCall {
+	return func(_ *Env, v []any) (any, error) { return f(v[0].(int64), v[1].(int64)), nil }
+}
+
+func intNot(_ *Env, v []any) (any, error) { return ^v[0].(int64), nil }
+
+// formatArgs is format, which answers NULL only for a NULL template.
+func formatArgs(v []any) (any, error) {
+	f, ok := v[0].(string)
+	if !ok {
+		return nil, nil
+	}
+	return format(f, v[1:])
 }
 
 func charLength(_ *Env, v []any) (any, error) {

@@ -147,6 +147,9 @@ func (a *analyzer) operator(op string, l, r *node, loc int32) *node {
 // tableOperator finds an operator in the table. An untyped operand takes the other one's type where that fits.
 func (a *analyzer) tableOperator(op string, args []*node, loc int32) *node {
 	sigs := operatorTable()[op]
+	if op == "||" && args[0].isUnknown() != args[1].isUnknown() && plainValue(args[0]) && plainValue(args[1]) {
+		return a.concatenation(args, loc)
+	}
 	if len(args) == 2 && args[0].isUnknown() != args[1].isUnknown() {
 		k, u := args[0], 1
 		if k.isUnknown() {
@@ -154,7 +157,7 @@ func (a *analyzer) tableOperator(op string, args []*node, loc int32) *node {
 		}
 		same := []*node{args[0], args[1]}
 		same[u] = &node{typ: types.Type{OID: k.oid(), Mod: -1}}
-		if s := choose(sigs, same); s != nil && s.matchCost(same) == 0 {
+		if s := choose(sigs, same); s != nil && s.matchCost(same) <= 2 { // exactly, or as array and array
 			sigs = []*signature{s}
 		}
 	}
@@ -178,6 +181,12 @@ func (a *analyzer) tableOperator(op string, args []*node, loc int32) *node {
 // momentPlusUnknown: date + 'x' has two readings, between which PostgreSQL does not choose.
 func (a *analyzer) momentPlusUnknown(op string, args []*node) bool {
 	return op == "+" && len(args) == 2 && (args[0].oid() == types.DateOID && args[1].isUnknown() || args[1].oid() == types.DateOID && args[0].isUnknown())
+}
+
+// plainValue reports whether a value joins texts by its own text: it is nothing that || itself knows.
+func plainValue(n *node) bool {
+	oid := n.oid()
+	return !isArray(n.Type()) && !isJSON(oid) && !isBits(oid) && !isVector(oid) && oid != types.ByteaOID && oid != 0
 }
 
 // concatenates reports whether a || signature takes its operands as they are.
@@ -355,7 +364,7 @@ func (p *printer) nonZero(n *node) {
 	}
 	p.str("list_transform([") // evaluates, and prints, the divisor once
 	p.node(n)
-	p.str("], lambda e: CASE WHEN e = 0 THEN ", raise(types.CodeDivisionByZero, message), " ELSE e END)[1]")
+	p.str("], lambda __engram_e: CASE WHEN __engram_e = 0 THEN ", raise(types.CodeDivisionByZero, message), " ELSE __engram_e END)[1]")
 }
 
 // comparison binds =, <>, <, <=, >, >=.

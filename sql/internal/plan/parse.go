@@ -61,7 +61,7 @@ func Parse(text string) ([]*Statement, error) {
 	}
 	tree, err := pgquery.Parse(text)
 	if err != nil {
-		return nil, syntaxError(text, err)
+		return nil, syntaxError(err)
 	}
 	out := make([]*Statement, 0, len(tree.Stmts))
 	for _, raw := range tree.Stmts {
@@ -81,7 +81,7 @@ func Parse(text string) ([]*Statement, error) {
 	return out, nil
 }
 
-func syntaxError(text string, err error) error {
+func syntaxError(err error) error {
 	var pe *parser.Error
 	if !errors.As(err, &pe) {
 		return types.Errorf(types.CodeSyntaxError, "%s", err.Error())
@@ -96,8 +96,8 @@ func syntaxError(text string, err error) error {
 		code = types.CodeFeatureNotSupported
 	}
 	e := types.Errorf(code, "%s", pe.Message)
-	if pe.Cursorpos > 0 { // libpg_query answers bytes from 1
-		e.Position = charPosition(text, pe.Cursorpos-1)
+	if pe.Cursorpos > 0 { // already in characters, from 1
+		e.Position = pe.Cursorpos
 	}
 	return e
 }

@@ -1,5 +1,7 @@
 package plan
 
+import "strconv"
+
 // print writes a query in DuckDB's dialect.
 func (sq *selectQuery) print(p *printer) {
 	if len(sq.ctes) > 0 {
@@ -47,8 +49,8 @@ func (sq *selectQuery) printLimit(p *printer) {
 
 // count prints a LIMIT or OFFSET that must not be negative.
 func (p *printer) count(n *node, code, word string) {
-	if n.kind == constNode {
-		p.node(n)
+	if i, ok := n.value.(int64); ok && n.kind == constNode { // a cast would not be constant enough in a correlated subquery
+		p.str(strconv.FormatInt(i, 10))
 		return
 	}
 	p.str("(CASE WHEN ")

@@ -71,11 +71,11 @@ func parseArgType(s string) argType {
 //	[kind] name(type, type, ...variadic) result[!][~] = template
 //
 // kind is set, agg, window or ordered; ! means that NULL arguments are passed on, ~ that the answer changes from call to
-// call. Several names may stand before the bracket, separated by |. Lines that start with # are comments.
+// call. Several names may stand before the bracket, separated by |.
 func parseSignatures(table string, kind sigKind, into map[string][]*signature) {
 	for line := range strings.Lines(table) {
 		line = strings.TrimSpace(line)
-		if line == "" || line[0] == '#' {
+		if line == "" {
 			continue
 		}
 		head, tmpl, ok := strings.Cut(line, " = ")
@@ -165,7 +165,7 @@ func (w argType) cost(n *node, elem *types.Type) int {
 		return 1
 	case "anyarray":
 		if n.isUnknown() || from.OID == 0 {
-			return 2
+			return 60 // only when nothing else fits
 		}
 		e, ok := types.ElemOf(from)
 		if !ok || !isArray(from) {

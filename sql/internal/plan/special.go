@@ -108,11 +108,11 @@ func (a *analyzer) jsonFragment(e *node, loc int32) *node {
 		return a.jsonRow(e, loc)
 	case isArray(e.Type()):
 		elem, _ := types.ElemOf(e.Type())
-		item := a.jsonFragment(&node{typ: elem, out: func(p *printer) { p.str("x") }}, loc)
+		item := a.jsonFragment(&node{typ: elem, out: func(p *printer) { p.str("__engram_x") }}, loc)
 		return with(t, loc, args, func(p *printer) {
 			p.str("coalesce(__engram_json_array(list_transform(")
 			p.node(e)
-			p.str(", lambda x: ")
+			p.str(", lambda __engram_x: ")
 			p.node(item)
 			p.str(")), 'null')")
 		}, nil)

@@ -196,14 +196,14 @@ cardinality(anyarray) int4 = CAST(len($1) AS INTEGER)
 array_append(anyarray, anyelement) anyarray! = list_append(coalesce($1, []), $2)
 array_prepend(anyelement, anyarray) anyarray! = list_prepend($1, coalesce($2, []))
 array_cat(anyarray, anyarray) anyarray! = list_concat($1, $2)
-array_remove(anyarray, anyelement) anyarray! = list_filter($1, lambda e: e IS DISTINCT FROM $2)
-array_replace(anyarray, anyelement, anyelement) anyarray! = list_transform($1, lambda e: CASE WHEN e IS NOT DISTINCT FROM $2 THEN $3 ELSE e END)
+array_remove(anyarray, anyelement) anyarray! = list_filter($1, lambda __engram_e: __engram_e IS DISTINCT FROM $2)
+array_replace(anyarray, anyelement, anyelement) anyarray! = list_transform($1, lambda __engram_e: CASE WHEN __engram_e IS NOT DISTINCT FROM $2 THEN $3 ELSE __engram_e END)
 array_position(anyarray, anyelement) int4! = CAST(nullif(list_position($1, $2), 0) AS INTEGER)
-array_positions(anyarray, anyelement) int4[]! = list_filter(CAST(range(1, len($1) + 1) AS INTEGER[]), lambda i: $1[i] IS NOT DISTINCT FROM $2)
+array_positions(anyarray, anyelement) int4[]! = list_filter(CAST(range(1, len($1) + 1) AS INTEGER[]), lambda __engram_i: $1[__engram_i] IS NOT DISTINCT FROM $2)
 array_to_string(anyarray, text) text! = __engram_array_to_string($1, $2, NULL)
 array_to_string(anyarray, text, text) text! = __engram_array_to_string($1, $2, $3)
 trim_array(anyarray, int4) anyarray = $1[1:len($1) - $2]
-array_fill(anyelement, int4[]) anyarray! = list_transform(range(0, $2[1]), lambda i: $1)
+array_fill(anyelement, int4[]) anyarray! = list_transform(range(0, $2[1]), lambda __engram_i: $1)
 `
 
 // The results of json functions are normalised by our own functions; jsonb travels as its text.
