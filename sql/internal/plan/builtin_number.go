@@ -60,8 +60,8 @@ func sqrtDecimal(a *apd.Decimal) (any, error) {
 	if _, err := c.Sqrt(&d, a); err != nil {
 		return nil, numericError(err)
 	}
-	lead := int32(d.NumDigits()) + d.Exponent
-	scale := max(16-max(lead-1, 0)/4*4, scaleOf(a))
+	w, _ := firstGroup(a)
+	scale := max(int32(16-((w+1)*2-1)), scaleOf(a), 0)
 	if _, err := decimals.Quantize(&d, &d, -scale); err != nil {
 		return nil, numericError(err)
 	}
