@@ -14,9 +14,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/vbauerster/mpb/v8"
-	"github.com/vbauerster/mpb/v8/decor"
-
 	"engram/quant/model"
 )
 
@@ -169,10 +166,8 @@ func load(ctx context.Context, conn *pgx.Conn, memories []demoMemory) error {
 			return err
 		}
 	}
-	progress := mpb.NewWithContext(ctx, mpb.WithWidth(48))
-	bar := progress.AddBar(int64(len(memories)), mpb.PrependDecorators(decor.Name("  memories "), decor.CountersNoUnit("%d / %d")),
-		mpb.AppendDecorators(decor.AverageSpeed(0, "%.0f/s")))
 	started := time.Now()
+	bar := newBar(ctx, "memories", len(memories))
 	for at := 0; at < len(memories); at += loadBatch {
 		part := memories[at:min(at+loadBatch, len(memories))]
 		var values []string
@@ -184,13 +179,12 @@ func load(ctx context.Context, conn *pgx.Conn, memories []demoMemory) error {
 		}
 		_, err := conn.Exec(ctx, "INSERT INTO memories (text, category, metadata) VALUES "+strings.Join(values, ","), args...)
 		if err != nil {
-			bar.Abort(false)
-			progress.Wait()
+			bar.stop()
 			return err
 		}
-		bar.IncrBy(len(part))
+		bar.add(len(part))
 	}
-	progress.Wait()
+	bar.stop()
 	fmt.Printf("  stored and embedded %d memories in %.1f s\n", len(memories), time.Since(started).Seconds())
 	return nil
 }
