@@ -13,8 +13,8 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"engram/quant/model"
+	"github.com/jackc/pgx/v5"
 )
 
 type demoCommand struct {
