@@ -8,7 +8,9 @@ import (
 // definitionFunctions show an object as the text that would make it.
 func definitionFunctions() []Function {
 	indexdef := func(env *Env, args []any) (any, error) { return env.indexDefinition(args), nil }
-	constraintdef := func(env *Env, args []any) (any, error) { return env.constraintDefinition(asOID(args[0])), nil }
+	constraintdef := func(env *Env, args []any) (any, error) {
+		return env.constraintDefinition(asOID(args[0]), len(args) == 2 && args[1] == true), nil
+	}
 	expr := func(_ *Env, args []any) (any, error) { return args[0], nil }
 	formatType := func(env *Env, args []any) (any, error) {
 		if args[0] == nil {
@@ -72,7 +74,8 @@ func (env *Env) indexDefinition(args []any) any {
 	return x.definition()
 }
 
-func (env *Env) constraintDefinition(oid uint32) any {
+// constraintDefinition is pg_get_constraintdef; pretty leaves out the parentheses that need not be there.
+func (env *Env) constraintDefinition(oid uint32, pretty bool) any {
 	for _, t := range env.objects().tables {
 		for _, x := range t.indexes {
 			if x.constraint == oid && oid != 0 {
@@ -81,19 +84,14 @@ func (env *Env) constraintDefinition(oid uint32) any {
 		}
 		for i, c := range t.Checks {
 			if t.oid+checkAt+uint32(i) == oid {
-				return "CHECK (" + wrapped(c.Expr) + ")"
+				if pretty {
+					return "CHECK (" + c.Expr + ")"
+				}
+				return "CHECK ((" + c.Expr + "))"
 			}
 		}
 	}
 	return nil
-}
-
-// wrapped puts an expression in one pair of parentheses, as PostgreSQL prints checks.
-func wrapped(expr string) string {
-	if strings.HasPrefix(expr, "(") && strings.HasSuffix(expr, ")") {
-		return expr
-	}
-	return "(" + expr + ")"
 }
 
 func serialSequence(env *Env, args []any) (any, error) {

@@ -187,9 +187,10 @@ func (a *analyzer) subLink(q *query, s *pgquery.SubLink) *node {
 			a.unsupported(s.Location, "an array of "+sub.cols[0].n.Type().String())
 		}
 		return a.subNode(t, s.Location, nil, func(p *printer) {
-			p.str("coalesce(ARRAY(")
+			// DuckDB moves an ORDER BY of the subquery out of the reach of its WHERE; a level between keeps both.
+			p.str("coalesce(ARRAY(SELECT * FROM (")
 			sub.print(p)
-			p.str("), [])")
+			p.str(")), [])")
 		})
 	}
 	a.unsupported(s.Location, "this form of subquery")

@@ -206,7 +206,11 @@ func (a *analyzer) anyAll(op string, l, arr *node, isAny bool, loc int32) *node 
 		a.unsupported(loc, "a subquery on the left side of ANY or ALL over an array")
 	}
 	args := []*node{l, arr}
-	n := with(boolType, loc, args, func(p *printer) { p.anyAll(test, arr, isAny) }, nil)
+	out := func(p *printer) { p.anyAll(test, arr, isAny) }
+	if c := comparisons[op]; (c == "=" && isAny || c == "<>" && !isAny) && plainEquality[elemType.OID] && plainEquality[l.oid()] {
+		out = func(p *printer) { p.contains(l, arr, isAny) }
+	}
+	n := with(boolType, loc, args, out, nil)
 	n.props |= test.props
 	n.run = a.anyAllRun(op, l, arr, elemType, isAny, loc)
 	return n
@@ -266,6 +270,31 @@ func (p *printer) anyAll(test, arr *node, isAny bool) {
 	p.str(", lambda __engram_e: ")
 	p.node(test)
 	p.str(" IS NULL)) > 0 THEN NULL ELSE ", pick(isAny, "FALSE", "TRUE"), " END")
+}
+
+// plainEquality are the types of which DuckDB's equality is PostgreSQL's.
+var plainEquality = map[uint32]bool{types.BoolOID: true, types.Int2OID: true, types.Int4OID: true, types.Int8OID: true, types.OidOID: true,
+	types.TextOID: true, types.VarcharOID: true, types.NameOID: true, types.UUIDOID: true, types.DateOID: true, types.TimestampOID: true,
+	types.TimestamptzOID: true, types.NumericOID: true}
+
+// contains prints = ANY, or <> ALL, as a search of the list: DuckDB cannot bind the lambda of anyAll where the array comes
+// from an outer query.
+func (p *printer) contains(l, arr *node, isAny bool) {
+	p.str("CASE WHEN len(")
+	p.node(arr)
+	p.str(") = 0 THEN ", pick(isAny, "FALSE", "TRUE"), " WHEN ")
+	p.node(l)
+	p.str(" IS NULL OR ")
+	p.node(arr)
+	p.str(" IS NULL THEN NULL WHEN list_contains(")
+	p.node(arr)
+	p.str(", ")
+	p.node(l)
+	p.str(") THEN ", pick(isAny, "TRUE", "FALSE"), " WHEN list_count(")
+	p.node(arr)
+	p.str(") < len(")
+	p.node(arr)
+	p.str(") THEN NULL ELSE ", pick(isAny, "FALSE", "TRUE"), " END")
 }
 
 func (a *analyzer) anyAllRun(op string, l, arr *node, elem types.Type, isAny bool, loc int32) func(*Env) (any, error) {
