@@ -40,7 +40,6 @@ type segmentRef struct {
 	min, max RowID
 	dead     atomic.Pointer[deadRows]
 	refs     int
-	obsolete bool // no later catalog holds it: its files go with its last reference
 }
 
 // deadRows is the dead rows of a segment from a commit on. The bitmap is never changed: a commit makes a new one.

@@ -70,7 +70,7 @@ func TestSchemas(t *testing.T) {
 	m := b.Mark()
 	in := itemsTable()
 	in.Schema = "lab"
-	table := value(b.CreateTable(in))(t)
+	value(b.CreateTable(in))(t)
 	if err := b.DropSchema("lab"); !errors.Is(err, ErrSchemaNotEmpty) {
 		t.Errorf("not empty: %v", err)
 	}
@@ -80,7 +80,7 @@ func TestSchemas(t *testing.T) {
 		t.Errorf("schemas %s", got)
 	}
 	must(t, b.RollbackTo(m))
-	table = value(b.CreateTable(in))(t)
+	table := value(b.CreateTable(in))(t)
 	must(t, b.Commit(ctx))
 	s := d.Snapshot()
 	defer s.Close()

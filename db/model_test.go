@@ -20,7 +20,6 @@ type modelRow struct {
 	id   int64
 	name any
 	v    []float32
-	at   int // model commit that wrote it last
 }
 
 type modelState map[RowID]modelRow
@@ -31,8 +30,6 @@ type modelBatch struct {
 	state modelState
 	own   map[RowID]bool // rows written
 	fresh map[RowID]bool
-	added map[int64]bool // keys claimed
-	trunc bool
 	marks []modelMark
 }
 
@@ -53,7 +50,6 @@ type machine struct {
 	now     modelState
 	commits int
 	changed map[RowID]int // last model commit that updated or deleted a row
-	version int           // last model commit that truncated
 	batches []*modelBatch
 	snaps   []*modelSnapshot
 }

@@ -136,7 +136,7 @@ func duckZone(loc *time.Location) string {
 	if loc == nil || loc == time.UTC {
 		return "UTC"
 	}
-	if name := loc.String(); name != "" && strings.IndexAny(name, "/abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") >= 0 && name[0] != '<' {
+	if name := loc.String(); name != "" && strings.ContainsAny(name, "/abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") && name[0] != '<' {
 		if _, err := time.LoadLocation(name); err == nil {
 			return name
 		}

@@ -141,7 +141,7 @@ func scanWordField(s string, start int) (fieldKind, int) {
 	joined := s[i] == '-' || s[i] == '/' || s[i] == '.'
 	if s[i] == '+' || isDigit(s[i]) {
 		_, known := words[s[start:i]] // a zone's name may go on with its offset: gmt+3
-		joined = !known && strings.Index(" d h m mm s y ", " "+s[start:i]+" ") < 0
+		joined = !known && !strings.Contains(" d h m mm s y ", " "+s[start:i]+" ")
 	}
 	if !joined {
 		return fieldWord, i

@@ -216,7 +216,7 @@ func toInt(t Type, v any) (any, bool, error) {
 		if n == nil {
 			return nil, false, nil
 		}
-		d, err := normalDecimal(Type{Kind: Numeric, Mod: 131<<16 | 0}, n)
+		d, err := normalDecimal(Type{Kind: Numeric, Mod: 131 << 16}, n)
 		if err != nil || d.Form != apd.Finite {
 			return nil, true, &RangeError{Type: t, Value: n.Text('f')}
 		}

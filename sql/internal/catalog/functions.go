@@ -34,7 +34,6 @@ func args(list ...types.Type) []types.Type { return list }
 func ty(oid uint32) types.Type { return types.Type{OID: oid, Mod: -1} }
 
 var (
-	anyType   = types.Type{}
 	boolType  = ty(types.BoolOID)
 	int2Type  = ty(types.Int2OID)
 	int4Type  = ty(types.Int4OID)

@@ -162,6 +162,16 @@ func (c *callbackErrors) find(msg string) error {
 	return nil
 }
 
+// newest gives the last kept error, nil when there is none.
+func (c *callbackErrors) newest() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.errs) == 0 {
+		return nil
+	}
+	return c.errs[len(c.errs)-1]
+}
+
 // carried is the text of err as it survives the way through a C string.
 func carried(err error) string {
 	s := strings.ToValidUTF8(strings.ReplaceAll(err.Error(), "\x00", " "), "?")
@@ -185,8 +195,11 @@ func (x *execution) wrap(kind ErrorKind, msg string) error {
 		x.conn.inst.broken.Store(true)
 	}
 	if kind == Interrupt {
-		if err := x.ctx.Err(); err != nil {
+		if x.ctx.Err() != nil {
 			e.Cause = causeOf(x.ctx)
+		} else if err := x.errs.newest(); err != nil {
+			// Nobody interrupted: a callback failed on one thread, and DuckDB tells what its others were stopped with.
+			e.Kind, e.Message, e.Cause = InvalidInput, carried(err), err
 		}
 		return e
 	}

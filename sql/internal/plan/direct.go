@@ -11,11 +11,9 @@ var distanceOperators = map[string]bool{"<->": true, "<=>": true, "<#>": true, "
 // distance marks the call of a distance operator. Once it is the order of a nearest-neighbour query, its value comes with
 // the hit instead of being computed again.
 type distance struct {
-	op     string
-	l, r   *node
-	given  bool
-	column *node
-	query  *node
+	op    string
+	l, r  *node
+	given bool
 }
 
 func distanceNode_(n *node, op string, args []*node) *node {
