@@ -56,7 +56,6 @@ demo: build models ## a server, real texts, five questions answered in SQL
 	bash scripts/demo.sh
 
 gen: ## regenerate assembly and other generated files
-	cd accel/_gen && $(GO) generate ./...
 	$(GO) generate ./...
 
 golden: ## rewrite golden files from what the code answers now
