@@ -45,11 +45,11 @@ var errorRules = []errorRule{
 	{db.ErrLocked, types.CodeObjectInUse, ""},
 	{db.ErrFormat, types.CodeFeatureNotSupported, ""},
 	{db.ErrCorrupt, types.CodeDataCorrupted, ""},
+	{syscall.ENOSPC, types.CodeDiskFull, ""}, // before ErrFailed, which a full disk causes
 	{db.ErrFailed, types.CodeIOError, ""},
 	{duck.ErrRelationChanged, types.CodeFeatureNotSupported, "cached plan must not change result type"},
 	{duck.ErrBroken, types.CodeInternalError, ""},
 	{duck.ErrClosed, types.CodeAdminShutdown, ""},
-	{syscall.ENOSPC, types.CodeDiskFull, ""},
 	{os.ErrNotExist, types.CodeUndefinedFile, ""},
 	{os.ErrPermission, types.CodeInsufficientPrivilege, ""},
 }
@@ -109,6 +109,9 @@ func asError(err error) *Error {
 			}
 			e := types.Errorf(r.code, "%s", text)
 			e.Cause = err
+			if errors.Is(err, db.ErrFailed) {
+				e.Hint = "Nothing is written any more. Mend the disk or free space on it, then restart; every acknowledged commit is there."
+			}
 			return e
 		}
 	}
