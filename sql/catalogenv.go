@@ -1,6 +1,7 @@
 package sql
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -30,7 +31,74 @@ func (s *Session) catalogEnv(r db.Reader) *catalog.Env {
 		Sessions: s.engine.catalogSessions,
 		Prepared: s.catalogPrepared,
 		Cursors:  s.catalogCursors,
+		Views:    func() ([]catalog.View, error) { return s.catalogViews(r) },
+		Indexes:  func() ([]catalog.Index, error) { return catalogIndexes(r) },
 	}
+}
+
+// catalogViews lists the views that the reader sees.
+func (s *Session) catalogViews(r db.Reader) ([]catalog.View, error) {
+	keys, err := r.Settings("view/")
+	if err != nil {
+		return nil, err
+	}
+	var out []catalog.View
+	for _, key := range keys {
+		schema, name, _ := strings.Cut(strings.TrimPrefix(key, "view/"), ".")
+		v, err := s.viewIn(r, schema, name)
+		if err != nil {
+			return nil, err
+		}
+		if v == nil {
+			continue
+		}
+		c := catalog.View{OID: v.OID, Schema: schema, Name: name, Definition: v.Definition}
+		for _, col := range v.Columns {
+			c.Columns = append(c.Columns, catalog.Column{Name: col.Name, Type: col.Type})
+		}
+		out = append(out, c)
+	}
+	return out, nil
+}
+
+// catalogIndexes lists the indexes that are no keys.
+func catalogIndexes(r db.Reader) ([]catalog.Index, error) {
+	keys, err := r.Settings("index/")
+	if err != nil {
+		return nil, err
+	}
+	var out []catalog.Index
+	for _, key := range keys {
+		schema, name, _ := strings.Cut(strings.TrimPrefix(key, "index/"), ".")
+		x, ok, err := indexIn(r, schema, name)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			out = append(out, x.describe(schema, name))
+		}
+	}
+	return out, nil
+}
+
+// describe is the index as the catalog shows it.
+func (x *storedIndex) describe(schema, name string) catalog.Index {
+	c := catalog.Index{Schema: schema, Name: name, Table: x.Table, Method: x.Method, Where: x.Where}
+	for i, id := range x.Columns {
+		k := catalog.IndexKey{Column: id, OpClass: x.OpClass}
+		if i < len(x.Keys) {
+			k.Expr, k.OpClass, k.Desc, k.NullsFirst = x.Keys[i].Expr, x.Keys[i].OpClass, x.Keys[i].Desc, x.Keys[i].NullsFirst
+		}
+		c.Keys = append(c.Keys, k)
+	}
+	order := x.Order
+	if len(order) == 0 {
+		order = slices.Sorted(maps.Keys(x.Parameters))
+	}
+	for _, p := range order {
+		c.Parameters = append(c.Parameters, [2]string{p, x.Parameters[p]})
+	}
+	return c
 }
 
 func (s *Session) catalogSettings() []catalog.Setting {

@@ -17,16 +17,31 @@ import (
 type storedIndex struct {
 	Table      db.TableID        `json:"table"`
 	Method     string            `json:"method"`
-	Columns    []uint32          `json:"columns"` // column IDs
+	Columns    []uint32          `json:"columns"` // column IDs; 0 for an expression
 	OpClass    string            `json:"opclass,omitempty"`
 	Parameters map[string]string `json:"parameters,omitempty"`
+	Keys       []indexKeyText    `json:"keys,omitempty"`  // what Columns do not say of each key; none: nothing
+	Order      []string          `json:"order,omitempty"` // names of Parameters as they were given
+	Where      string            `json:"where,omitempty"`
+}
+
+// indexKeyText is how the catalog shows a key of a stored index.
+type indexKeyText struct {
+	Expr       string `json:"expr,omitempty"`
+	OpClass    string `json:"opclass,omitempty"`
+	Desc       bool   `json:"desc,omitempty"`
+	NullsFirst bool   `json:"nulls_first,omitempty"`
 }
 
 func indexKey(schema, name string) string { return "index/" + schema + "." + name }
 
 // findIndex finds a stored index by name.
 func (s *Session) findIndex(schema, name string) (*storedIndex, bool, error) {
-	b, ok, err := s.batch().Setting(indexKey(schema, name))
+	return indexIn(s.batch(), schema, name)
+}
+
+func indexIn(r db.Reader, schema, name string) (*storedIndex, bool, error) {
+	b, ok, err := r.Setting(indexKey(schema, name))
 	if err != nil || !ok {
 		return nil, false, err
 	}
@@ -144,15 +159,19 @@ func (s *Session) createUnique(t *db.Table, u *plan.CreateIndex, name string) er
 }
 
 func (s *Session) storeIndex(t *db.Table, u *plan.CreateIndex, name string) error {
-	x := storedIndex{Table: t.ID, Method: u.Method, Parameters: map[string]string{}}
+	x := storedIndex{Table: t.ID, Method: u.Method, Parameters: map[string]string{}, Where: u.Where}
 	for _, c := range u.Columns {
+		id := uint32(0)
 		if c.Column >= 0 {
-			x.Columns = append(x.Columns, t.Columns[c.Column].ID)
+			id = t.Columns[c.Column].ID
 		}
+		x.Columns = append(x.Columns, id)
 		x.OpClass = c.OpClass
+		x.Keys = append(x.Keys, indexKeyText{c.Expr, c.OpClass, c.Desc, c.NullsFirst})
 	}
 	for _, p := range u.Parameters {
 		x.Parameters[p.Name] = p.Value
+		x.Order = append(x.Order, p.Name)
 	}
 	switch u.Method {
 	case "hnsw", "ivfflat":

@@ -13,12 +13,12 @@ import (
 // "names" prints the columns, "seal=table" settles a table's rows first, "copy" takes what stands behind a line "----in"
 // as the data of COPY FROM STDIN.
 func TestScripts(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.test")
+	files, err := filepath.Glob("testdata/*.script")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no scripts: %v", err)
 	}
 	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".test"), func(t *testing.T) {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".script"), func(t *testing.T) {
 			e := testEngine(t)
 			sessions := map[string]*Session{}
 			datadriven.RunTest(t, file, func(t *testing.T, d *datadriven.TestData) string { return runDirective(t, e, sessions, d) })

@@ -34,7 +34,6 @@ func TestTranscripts(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { e.Close() })
-	needAnalysis(t, e)
 	addr := start(t, &Server{Engine: Of(e), Auth: AuthTrust})
 	for _, file := range scripts(t) {
 		t.Run(file, func(t *testing.T) {

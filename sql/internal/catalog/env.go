@@ -20,6 +20,8 @@ type Env struct {
 	Sessions   func() []SessionState
 	Prepared   func() []PreparedStatement
 	Cursors    func() []Cursor
+	Views      func() ([]View, error)
+	Indexes    func() ([]Index, error) // those that are no keys
 
 	made *objects // objects of Reader, made when first asked for
 }
@@ -61,6 +63,32 @@ type Cursor struct {
 	Created                  int64 // microseconds since 1970-01-01 UTC
 }
 
+// View is a view of the user's.
+type View struct {
+	OID          uint32
+	Schema, Name string
+	Definition   string // its SELECT, without semicolon
+	Columns      []Column
+}
+
+// Index is an index that is no key of its table.
+type Index struct {
+	Schema, Name string
+	Table        db.TableID
+	Method       string // "btree", "hnsw", ...
+	Keys         []IndexKey
+	Parameters   [][2]string // names and values of WITH, in order
+	Where        string      // condition of a partial index, or ""
+}
+
+// IndexKey is one column or expression of an index.
+type IndexKey struct {
+	Column           uint32 // db.Column.ID; 0 for an expression
+	Expr             string
+	OpClass          string // "" is the default of the type
+	Desc, NullsFirst bool
+}
+
 // Object identifiers. Those of user objects are computed from ids that the database never reuses, so they stay the same
 // over restarts without being stored: each table owns a run of tableStride numbers.
 const (
@@ -81,6 +109,9 @@ const (
 	namedSpan     = 1 << 24
 	firstSchema   = 1 << 30
 	firstRole     = firstSchema + namedSpan
+	firstIndex    = firstRole + namedSpan
+	firstViewType = firstIndex + namedSpan // + 2 for each view: its row type and the array of it
+	firstView     = 3 << 29                // Env.Views numbers them from here
 )
 
 // TableOID is the pg_class.oid of a table.
@@ -106,6 +137,9 @@ func SchemaOID(name string) uint32 {
 	}
 	return namedOID(firstSchema, name)
 }
+
+// IndexOID is the pg_class.oid of an index that is no key of its table.
+func IndexOID(schema, name string) uint32 { return namedOID(firstIndex, schema+"."+name) }
 
 // RoleOID is the pg_authid.oid of a role; the role that the first start makes is PostgreSQL's bootstrap role.
 func RoleOID(name string) uint32 {

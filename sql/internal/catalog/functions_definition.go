@@ -42,8 +42,11 @@ func definitionFunctions() []Function {
 		fn("obj_description", textType, describe, oidType, nameType),
 		fn("col_description", textType, describeColumn, oidType, int4Type),
 		constant("shobj_description", textType, nil, oidType, nameType),
-		constant("pg_get_viewdef", textType, nil, oidType),
-		constant("pg_get_viewdef", textType, nil, oidType, boolType),
+		fn("pg_get_viewdef", textType, viewDefinition, oidType),
+		fn("pg_get_viewdef", textType, viewDefinition, oidType, boolType),
+		fn("pg_get_viewdef", textType, viewDefinition, oidType, int4Type),
+		fn("pg_get_viewdef", textType, viewDefinition, textType),
+		fn("pg_get_viewdef", textType, viewDefinition, textType, boolType),
 		constant("pg_get_ruledef", textType, nil, oidType),
 		constant("pg_get_ruledef", textType, nil, oidType, boolType),
 		constant("pg_get_triggerdef", textType, nil, oidType),
@@ -65,13 +68,12 @@ func (env *Env) indexDefinition(args []any) any {
 		return nil
 	}
 	if len(args) == 3 && args[1] != int64(0) {
-		names := x.table.columnNames(x.unique.Columns, true)
-		if n, _ := args[1].(int64); n >= 1 && int(n) <= len(names) {
-			return names[n-1]
+		if n, _ := args[1].(int64); n >= 1 && int(n) <= len(x.columns) {
+			return x.keyText(int(n-1), false)
 		}
 		return ""
 	}
-	return x.definition()
+	return x.definition(env, len(args) == 3 && args[2] == true)
 }
 
 // constraintDefinition is pg_get_constraintdef; pretty leaves out the parentheses that need not be there.

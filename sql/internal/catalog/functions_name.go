@@ -18,6 +18,9 @@ func nameFunctions() []Function {
 		if x, ok := o.indexes[oid]; ok {
 			return inPath(env, x.table.Schema), nil
 		}
+		if v := o.view(oid); v != nil {
+			return inPath(env, v.Schema), nil
+		}
 		for _, t := range o.tables {
 			if oid > t.oid && oid < t.oid+tableStride {
 				return inPath(env, t.Schema), nil
@@ -199,7 +202,7 @@ func (env *Env) userRelation(schema, name string) (uint32, bool) {
 			return t.oid, true
 		}
 		for _, x := range t.indexes {
-			if x.unique.Name == name {
+			if x.name == name {
 				return x.oid, true
 			}
 		}
@@ -207,6 +210,11 @@ func (env *Env) userRelation(schema, name string) (uint32, bool) {
 			if oid, seq, ok := t.sequenceOf(c); ok && seq == name {
 				return oid, true
 			}
+		}
+	}
+	for _, v := range env.objects().views {
+		if v.Schema == schema && v.Name == name {
+			return v.OID, true
 		}
 	}
 	return 0, false
@@ -223,8 +231,11 @@ func (env *Env) relationName(oid uint32) string {
 	if t, ok := o.byOID[oid]; ok {
 		return qualify(t.Schema, t.Name)
 	}
+	if v := o.view(oid); v != nil {
+		return qualify(v.Schema, v.Name)
+	}
 	if x, ok := o.indexes[oid]; ok {
-		return qualify(x.table.Schema, x.unique.Name)
+		return qualify(x.table.Schema, x.name)
 	}
 	for _, r := range Relations() {
 		if r.OID == oid {

@@ -16,8 +16,10 @@ type objects struct {
 	env     *Env
 	schemas []string
 	tables  []*table
+	views   []*View
 	byOID   map[uint32]*table // tables by pg_class.oid
 	indexes map[uint32]*index
+	err     error // what kept views or indexes from being read
 }
 
 type table struct {
@@ -26,12 +28,17 @@ type table struct {
 	indexes []*index
 }
 
-// index is a unique key of a table, which PostgreSQL shows as an index and often as a constraint too.
+// index is a unique key of a table, which PostgreSQL shows as an index and often as a constraint too, or an index that is
+// no key.
 type index struct {
 	table      *table
 	oid        uint32
 	constraint uint32 // 0 when the index stands alone
-	unique     db.Unique
+	name       string
+	columns    []int // positions in the table; -1 is an expression
+	unique     bool
+	primary    bool
+	stored     *Index // nil for a key
 }
 
 // objects are made once for an Env: an Env serves one statement, and its Reader does not change under it.
@@ -48,7 +55,7 @@ func (env *Env) objects() *objects {
 	for _, t := range env.Reader.Tables() {
 		entry := &table{Table: t, oid: TableOID(t.ID)}
 		for _, u := range t.Uniques {
-			x := &index{table: entry, oid: entry.oid + uniqueAt + u.ID, unique: u}
+			x := &index{table: entry, oid: entry.oid + uniqueAt + u.ID, name: u.Name, columns: u.Columns, unique: true, primary: u.Primary}
 			if u.Constraint || u.Primary {
 				x.constraint = entry.oid + constraintAt + u.ID
 			}
@@ -58,6 +65,7 @@ func (env *Env) objects() *objects {
 		o.tables = append(o.tables, entry)
 		o.byOID[entry.oid] = entry
 	}
+	o.err = o.stored()
 	return o
 }
 
@@ -120,6 +128,10 @@ func inPath(env *Env, schema string) bool {
 func (t *table) columnNames(positions []int, quote bool) []string {
 	names := make([]string, len(positions))
 	for i, p := range positions {
+		if p < 0 {
+			names[i] = "expr"
+			continue
+		}
 		names[i] = t.Columns[p].Name
 		if quote {
 			names[i] = QuoteIdent(names[i])
@@ -128,19 +140,13 @@ func (t *table) columnNames(positions []int, quote bool) []string {
 	return names
 }
 
-// definition is the CREATE INDEX statement of an index, as pg_get_indexdef gives it.
-func (x *index) definition() string {
-	return fmt.Sprintf("CREATE UNIQUE INDEX %s ON %s.%s USING btree (%s)", QuoteIdent(x.unique.Name),
-		QuoteIdent(x.table.Schema), QuoteIdent(x.table.Name), strings.Join(x.table.columnNames(x.unique.Columns, true), ", "))
-}
-
 // constraintText is the constraint as pg_get_constraintdef gives it.
 func (x *index) constraintText() string {
 	word := "UNIQUE"
-	if x.unique.Primary {
+	if x.primary {
 		word = "PRIMARY KEY"
 	}
-	return word + " (" + strings.Join(x.table.columnNames(x.unique.Columns, true), ", ") + ")"
+	return word + " (" + strings.Join(x.table.columnNames(x.columns, true), ", ") + ")"
 }
 
 // QuoteIdent quotes a name where SQL needs it, as quote_ident does.
@@ -167,6 +173,14 @@ var reserved = func() map[string]bool {
 
 // typeName resolves a type oid to the name format_type gives, or "???" as PostgreSQL does for an unknown one.
 func (o *objects) typeName(oid uint32, mod int32) string {
+	for _, v := range o.views {
+		switch oid {
+		case v.rowType():
+			return QuoteIdent(v.Name)
+		case v.rowType() + 1:
+			return QuoteIdent(v.Name) + "[]"
+		}
+	}
 	for _, t := range o.tables {
 		switch oid {
 		case t.oid + rowTypeAt:

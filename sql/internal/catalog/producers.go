@@ -31,6 +31,7 @@ func init() {
 		"pg_catalog.pg_settings":             settingRows,
 		"pg_catalog.pg_tables":               tableViewRows,
 		"pg_catalog.pg_indexes":              indexViewRows,
+		"pg_catalog.pg_views":                viewViewRows,
 		"pg_catalog.pg_sequences":            sequenceViewRows,
 		"pg_catalog.pg_stat_activity":        activityRows,
 		"pg_catalog.pg_stat_user_tables":     statTableRows,
@@ -41,6 +42,7 @@ func init() {
 		"information_schema.schemata":                schemataRows,
 		"information_schema.tables":                  infoTableRows,
 		"information_schema.columns":                 infoColumnRows,
+		"information_schema.views":                   infoViewRows,
 		"information_schema.table_constraints":       infoConstraintRows,
 		"information_schema.key_column_usage":        infoKeyRows,
 		"information_schema.constraint_column_usage": infoConstraintColumnRows,
@@ -78,8 +80,8 @@ func classRows(o *objects) ([]fields, error) {
 		f["relchecks"], f["relreplident"] = len(t.Checks), "d"
 		rows = append(rows, f)
 		for _, x := range t.indexes {
-			f := classField(x.oid, x.unique.Name, t.Schema, "i", len(x.unique.Columns))
-			f["relam"] = 403
+			f := classField(x.oid, x.name, t.Schema, "i", len(x.columns))
+			f["relam"], f["reloptions"] = x.methodOID(), x.options()
 			rows = append(rows, f)
 		}
 		for _, c := range t.Columns {
@@ -88,7 +90,12 @@ func classRows(o *objects) ([]fields, error) {
 			}
 		}
 	}
-	return rows, nil
+	for _, v := range o.views {
+		f := classField(v.OID, v.Name, v.Schema, "v", len(v.Columns))
+		f["reltype"], f["relfilenode"], f["relhasrules"], f["reltuples"] = v.rowType(), 0, true, float32(-1)
+		rows = append(rows, f)
+	}
+	return rows, o.err
 }
 
 func attributeRows(o *objects) ([]fields, error) {
@@ -98,14 +105,26 @@ func attributeRows(o *objects) ([]fields, error) {
 			rows = append(rows, o.attribute(t, t.oid, i+1, c))
 		}
 		for _, x := range t.indexes {
-			for i, p := range x.unique.Columns {
-				f := o.attribute(t, x.oid, i+1, t.Columns[p])
+			for i, p := range x.columns {
+				c := db.Column{Name: "expr", Type: db.Type{Kind: db.Text}}
+				if p >= 0 {
+					c = t.Columns[p]
+				}
+				f := o.attribute(t, x.oid, i+1, c)
 				f["attnotnull"], f["atthasdef"], f["attidentity"] = false, false, ""
 				rows = append(rows, f)
 			}
 		}
 	}
-	return rows, nil
+	for _, v := range o.views {
+		for i, c := range v.Columns {
+			meta := typeFacts(c.Type.OID)
+			rows = append(rows, fields{"attrelid": v.OID, "attname": c.Name, "atttypid": c.Type.OID, "attstattarget": -1,
+				"attlen": meta.length, "attnum": i + 1, "attcacheoff": -1, "atttypmod": c.Type.Mod, "attbyval": meta.byValue,
+				"attalign": meta.align, "attstorage": meta.storage, "attislocal": true, "attcollation": meta.collation})
+		}
+	}
+	return rows, o.err
 }
 
 func (o *objects) attribute(t *table, relation uint32, number int, c db.Column) fields {
@@ -194,20 +213,27 @@ func typeRows(o *objects) ([]fields, error) {
 		f["typarray"] = v.array
 		rows = append(rows, f, array(typeField(v.array, "_"+v.name, NamespacePublic), v.oid))
 	}
-	for _, t := range o.tables {
-		f := typeField(t.oid+rowTypeAt, t.Name, SchemaOID(t.Schema))
-		f["typtype"], f["typcategory"], f["typrelid"], f["typarray"] = "c", "C", t.oid, t.oid+rowArrayAt
+	row := func(relation, oid, arrayOID uint32, schema, name string) {
+		f := typeField(oid, name, SchemaOID(schema))
+		f["typtype"], f["typcategory"], f["typrelid"], f["typarray"] = "c", "C", relation, arrayOID
 		f["typinput"], f["typoutput"], f["typreceive"], f["typsend"] = 2290, 2291, 2402, 2403
-		rows = append(rows, f, array(typeField(t.oid+rowArrayAt, "_"+t.Name, SchemaOID(t.Schema)), t.oid+rowTypeAt))
+		rows = append(rows, f, array(typeField(arrayOID, "_"+name, SchemaOID(schema)), oid))
 	}
-	return rows, nil
+	for _, t := range o.tables {
+		row(t.oid, t.oid+rowTypeAt, t.oid+rowArrayAt, t.Schema, t.Name)
+	}
+	for _, v := range o.views {
+		row(v.OID, v.rowType(), v.rowType()+1, v.Schema, v.Name)
+	}
+	return rows, o.err
 }
 
 func accessMethodRows(*objects) ([]fields, error) {
-	return []fields{
-		{"oid": types.VectorOID + 20, "amname": "hnsw", "amtype": "i"},
-		{"oid": types.VectorOID + 21, "amname": "ivfflat", "amtype": "i"},
-	}, nil
+	var rows []fields
+	for _, m := range vectorMethods {
+		rows = append(rows, fields{"oid": m.oid, "amname": m.name, "amtype": "i"})
+	}
+	return rows, nil
 }
 
 func attnums(positions []int) []any {
@@ -222,14 +248,18 @@ func indexRows(o *objects) ([]fields, error) {
 	var rows []fields
 	for _, t := range o.tables {
 		for _, x := range t.indexes {
-			zeros := make([]any, len(x.unique.Columns))
+			zeros := make([]any, len(x.columns))
 			collation := make([]any, len(zeros))
-			for i, p := range x.unique.Columns {
-				zeros[i], collation[i] = int64(0), typeFacts(types.FromDB(t.Columns[p].Type).OID).collation
+			for i, p := range x.columns {
+				zeros[i], collation[i] = int64(0), int64(0)
+				if p >= 0 {
+					collation[i] = typeFacts(types.FromDB(t.Columns[p].Type).OID).collation
+				}
 			}
 			rows = append(rows, fields{"indexrelid": x.oid, "indrelid": t.oid, "indnatts": len(zeros), "indnkeyatts": len(zeros),
-				"indisunique": true, "indisprimary": x.unique.Primary, "indimmediate": true, "indisvalid": true, "indisready": true,
-				"indislive": true, "indkey": attnums(x.unique.Columns), "indcollation": collation, "indclass": zeros, "indoption": zeros})
+				"indisunique": x.unique, "indisprimary": x.primary, "indimmediate": true, "indisvalid": true, "indisready": true,
+				"indislive": true, "indkey": attnums(x.columns), "indcollation": collation, "indclass": zeros, "indoption": x.indexOptions(),
+				"indexprs": x.expressions(), "indpred": x.condition()})
 		}
 	}
 	return rows, nil
@@ -247,11 +277,11 @@ func constraintRows(o *objects) ([]fields, error) {
 				continue
 			}
 			kind := "u"
-			if x.unique.Primary {
+			if x.primary {
 				kind = "p"
 			}
-			f := base(x.constraint, x.unique.Name, t, kind)
-			f["conindid"], f["conkey"] = x.oid, attnums(x.unique.Columns)
+			f := base(x.constraint, x.name, t, kind)
+			f["conindid"], f["conkey"] = x.oid, attnums(x.columns)
 			rows = append(rows, f)
 		}
 		for i, c := range t.Checks {

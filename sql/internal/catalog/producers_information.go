@@ -31,7 +31,10 @@ func infoTableRows(o *objects) ([]fields, error) {
 	for _, t := range o.tables {
 		rows = append(rows, row(t.Schema, t.Name, "BASE TABLE", "YES"))
 	}
-	return rows, nil
+	for _, v := range o.views {
+		rows = append(rows, row(v.Schema, v.Name, "VIEW", "NO"))
+	}
+	return rows, o.err
 }
 
 func infoColumnRows(o *objects) ([]fields, error) {
@@ -47,6 +50,13 @@ func infoColumnRows(o *objects) ([]fields, error) {
 				f["identity_minimum"], f["identity_maximum"] = "1", numberText(sequenceMax(c))
 				f["identity_generation"] = map[db.Identity]string{db.IdentityAlways: "ALWAYS", db.IdentityByDefault: "BY DEFAULT"}[c.Identity]
 			}
+			rows = append(rows, f)
+		}
+	}
+	for _, v := range o.views {
+		for i, c := range v.Columns {
+			f := o.infoColumn(v.Schema, v.Name, c.Name, i+1, c.Type, false)
+			f["is_updatable"] = "NO"
 			rows = append(rows, f)
 		}
 	}
@@ -135,10 +145,10 @@ func infoConstraintRows(o *objects) ([]fields, error) {
 	for _, t := range o.tables {
 		for _, x := range t.indexes {
 			switch {
-			case x.unique.Primary:
-				add(t, x.unique.Name, "PRIMARY KEY")
+			case x.primary:
+				add(t, x.name, "PRIMARY KEY")
 			case x.constraint != 0:
-				add(t, x.unique.Name, "UNIQUE")
+				add(t, x.name, "UNIQUE")
 			}
 		}
 		for _, c := range t.Checks {
@@ -154,7 +164,7 @@ func (o *objects) keyColumns(f func(t *table, x *index, position int, column str
 			if x.constraint == 0 {
 				continue
 			}
-			for i, name := range t.columnNames(x.unique.Columns, false) {
+			for i, name := range t.columnNames(x.columns, false) {
 				f(t, x, i+1, name)
 			}
 		}
@@ -164,7 +174,7 @@ func (o *objects) keyColumns(f func(t *table, x *index, position int, column str
 func infoKeyRows(o *objects) ([]fields, error) {
 	var rows []fields
 	o.keyColumns(func(t *table, x *index, position int, column string) {
-		f := o.constraintField(t, x.unique.Name)
+		f := o.constraintField(t, x.name)
 		f["column_name"], f["ordinal_position"] = column, position
 		rows = append(rows, f)
 	})
@@ -174,7 +184,7 @@ func infoKeyRows(o *objects) ([]fields, error) {
 func infoConstraintColumnRows(o *objects) ([]fields, error) {
 	var rows []fields
 	o.keyColumns(func(t *table, x *index, _ int, column string) {
-		f := o.constraintField(t, x.unique.Name)
+		f := o.constraintField(t, x.name)
 		f["column_name"] = column
 		rows = append(rows, f)
 	})

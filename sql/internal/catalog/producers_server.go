@@ -124,7 +124,7 @@ func indexViewRows(o *objects) ([]fields, error) {
 	var rows []fields
 	for _, t := range o.tables {
 		for _, x := range t.indexes {
-			rows = append(rows, fields{"schemaname": t.Schema, "tablename": t.Name, "indexname": x.unique.Name, "indexdef": x.definition()})
+			rows = append(rows, fields{"schemaname": t.Schema, "tablename": t.Name, "indexname": x.name, "indexdef": x.definition(o.env, false)})
 		}
 	}
 	return rows, nil
