@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"strconv"
+	"strings"
 	"time"
 
 	"engram/sql/types"
@@ -115,6 +116,9 @@ func (s *Session) readParam(p Param, t types.Type) (any, error) {
 		return nil, nil
 	case p.Binary:
 		return types.ParseBinary(t, p.Value)
+	}
+	if out, ok := objectNames[t.OID]; ok { // an object by its name or number
+		return s.call(s.ctx, strings.TrimSuffix(out, "out")+"in", []any{string(p.Value)})
 	}
 	return types.ParseText(t, string(p.Value), s.Style())
 }

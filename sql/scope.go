@@ -58,6 +58,11 @@ func (c *scope) Setting(name string) (string, bool) {
 	return v, ok
 }
 
+// HasFunction implements plan.FunctionScope.
+func (c *scope) HasFunction(name string) bool {
+	return sessionFunctions()[name] != nil || catalogByName()[name] != nil
+}
+
 // holds reports whether every answer of the scope would be given again.
 func (c *scope) holds(s *Session) (bool, error) {
 	now := scope{session: s, reader: s.batch()}

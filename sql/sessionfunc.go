@@ -115,6 +115,20 @@ func addControl(add addFunction) {
 			payload, _ := a[1].(string)
 			return nil, s.notify(channel, payload)
 		})
+	add("pg_sleep", of(types.Float8OID), types.VoidOID, func(ctx context.Context, _ *Session, a []any) (any, error) {
+		seconds, ok := a[0].(float64)
+		if !ok || seconds <= 0 {
+			return nil, nil
+		}
+		timer := time.NewTimer(time.Duration(min(seconds, 1e9) * float64(time.Second)))
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+			return nil, nil
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	})
 	add("pg_reload_conf", nil, types.BoolOID, func(context.Context, *Session, []any) (any, error) { return true, nil })
 }
 

@@ -22,7 +22,7 @@ func Functions() []Function { return functions() }
 
 var functions = sync.OnceValue(func() []Function {
 	var all []Function
-	for _, group := range [][]Function{definitionFunctions(), nameFunctions(), privilegeFunctions(), sessionFunctions(), regFunctions()} {
+	for _, group := range [][]Function{definitionFunctions(), nameFunctions(), privilegeFunctions(), sessionFunctions(), regFunctions(), objectFunctions()} {
 		all = append(all, group...)
 	}
 	return all

@@ -120,7 +120,7 @@ func regFunctions() []Function {
 		fn("regnamespacein", oidType, in(namespace), textType), fn("regnamespaceout", textType, out((*Env).namespaceName), oidType),
 		fn("regrolein", oidType, in(role), textType), fn("regroleout", textType, out((*Env).roleName), oidType),
 		fn("to_regclass", oidType, quiet(in(class)), textType), fn("to_regtype", oidType, quiet(in(typ)), textType),
-		fn("to_regproc", oidType, quiet(in(proc)), textType), fn("to_regnamespace", oidType, quiet(in(namespace)), textType),
+		fn("to_regproc", oidType, quiet(in(proc)), textType), fn("to_regprocedure", oidType, quiet(in(proc)), textType), fn("to_regnamespace", oidType, quiet(in(namespace)), textType),
 		fn("to_regrole", oidType, quiet(in(role)), textType),
 	}
 }

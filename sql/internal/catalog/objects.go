@@ -113,7 +113,18 @@ func (t *table) defaultText(c db.Column, env *Env) string {
 		}
 		return fmt.Sprintf("nextval('%s'::regclass)", seq)
 	}
+	if quoted(c.Default) {
+		return c.Default + "::" + types.Type{OID: types.FromDB(c.Type).OID, Mod: -1}.String()
+	}
 	return c.Default
+}
+
+// quoted reports whether an expression is one plain string literal, of which PostgreSQL shows the type.
+func quoted(text string) bool {
+	if len(text) < 2 || text[0] != '\'' || text[len(text)-1] != '\'' {
+		return false
+	}
+	return !strings.Contains(strings.ReplaceAll(text[1:len(text)-1], "''", ""), "'")
 }
 
 func inPath(env *Env, schema string) bool {
