@@ -29,7 +29,7 @@ CREATE VIEW cheap AS SELECT id, name FROM items;
 `
 
 // psqlCommands are compared literally.
-var psqlCommands = []string{`\d`, `\d items`, `\d items_pkey`, `\d items_at_idx`, `\d app.*`, `\d cheap`, `\d counted`, `\dt`, `\dt app.*`, `\di`, `\dv`, `\ds`, `\dn`,
+var psqlCommands = []string{`\d`, `\d items`, `\d+ items`, `\d+ app.*`, `\d items_pkey`, `\d items_at_idx`, `\d app.*`, `\d cheap`, `\d counted`, `\dt`, `\dt app.*`, `\di`, `\dv`, `\ds`, `\dn`,
 	`\d nothing`, `\dm`, `\dE`, `\l template9`, `\dD`, `\dc nothing`, `\dF nothing`, `\dew`, `\des`, `\dRp`, `\dy`, `\sf nothing`}
 
 // psqlShared are run in Engram alone: what they print differs by nature, but it must not fail.
