@@ -12,8 +12,9 @@ CGO := ./sql/... ./wire/... ./cmd/...
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
+# The flags that reach the compiler are those of go test, so that DuckDB's bindings and the parser compile once for both.
 build: ## build bin/engram
-	$(GO) build -trimpath -ldflags "-X main.version=$(VERSION)" -o $(BIN) ./cmd/engram
+	$(GO) build -ldflags "-X main.version=$(VERSION)" -o $(BIN) ./cmd/engram
 
 test: models-if-possible ## vet, build without cgo what must build so, run every test
 	CGO_ENABLED=0 $(GO) build $(PURE)

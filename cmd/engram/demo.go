@@ -73,7 +73,7 @@ func (c *demoCommand) Run(ctx context.Context) error {
 	if err := server2.stop(); err != nil {
 		return err
 	}
-	say("Done. The server is stopped; the database stays in " + c.Dir)
+	say("Done. The server is stopped.")
 	return nil
 }
 
