@@ -80,7 +80,7 @@ lists|CREATE INDEX lists ON public.items USING ivfflat (embedding) WITH (lists='
 lower_name|CREATE INDEX lower_name ON public.items USING btree (lower(name), id DESC) WHERE (id > 3)
 near|CREATE INDEX near ON public.items USING hnsw (embedding vector_l2_ops) WITH (m='16', ef_construction='64')
 (SELECT 4)`)
-	expect(t, s, `SELECT c.relname, am.amname, c.reloptions, i.indisunique, i.indkey FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+	expect(t, s, `SELECT c.relname, am.amname, c.reloptions, i.indisunique, i.indkey::text FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
 		JOIN pg_am am ON am.oid = c.relam WHERE i.indrelid = 'items'::regclass ORDER BY 1`, `
 items_pkey|btree|NULL|t|1
 lists|ivfflat|{lists=10}|f|3
@@ -89,6 +89,7 @@ near|hnsw|{m=16,ef_construction=64}|f|3
 (SELECT 4)`)
 	expect(t, s, `SELECT pg_get_indexdef('near'::regclass, 1, true), pg_get_viewdef('app.named'::regclass), 'app.named'::regclass, to_regclass('named')`,
 		"embedding| SELECT id, name FROM items;|app.named|NULL\n(SELECT 1)")
+	expect(t, s, "SELECT proargtypes::text = '', proargtypes::text || '.' FROM pg_proc WHERE proname = 'now'", "t|.\n(SELECT 1)")
 	expect(t, s, `SELECT relkind, relnatts FROM pg_class WHERE oid = 'app.named'::regclass`, "v|2\n(SELECT 1)")
 	expect(t, s, `SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = 'app.named'::regclass ORDER BY attnum`,
 		"id|integer\nname|text\n(SELECT 2)")

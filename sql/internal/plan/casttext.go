@@ -119,6 +119,8 @@ func (p *printer) toText(from types.Type, inner func()) {
 		p.sessionArgument(name)
 		inner()
 		p.str(")")
+	case from.OID == types.Int2VectorOID || from.OID == types.OidVectorOID: // numbers with spaces between
+		wrap("translate(replace(CAST(", " AS VARCHAR), ', ', ' '), '[]', '')")
 	case isArray(from):
 		e, _ := types.ElemOf(from)
 		p.str("__engram_out_array(list_transform(")
