@@ -188,6 +188,7 @@ json_at(text, int4) text
 jsonb_at(text, int4) text
 json_get_text(text, text) text
 json_at_text(text, int4) text
+jsonb_at_text(text, int4) text
 json_path(text, text[]) text
 jsonb_path(text, text[]) text
 json_path_text(text, text[]) text

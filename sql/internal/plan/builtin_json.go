@@ -84,6 +84,14 @@ func element(s string, n int64) string {
 	return string(list[n])
 }
 
+// elementB is element of a jsonb, in which PostgreSQL takes a scalar for an array of one.
+func elementB(s string, n int64) string {
+	if k := typeofJSON(s); k != "array" && k != "object" && (n == 0 || n == -1) {
+		return s
+	}
+	return element(s, n)
+}
+
 // orNull gives a JSON text, or NULL for none.
 func orNull(s string) (any, error) {
 	if s == "" {
@@ -208,7 +216,9 @@ func members(part string) goCall {
 var jsonCalls = map[string]goCall{
 	"json_string": func(_ *Env, v []any) (any, error) { return jsonText(v[0].(string)), nil },
 	"json_object": buildObject, "json_array": buildArray,
-	"json_get": getKey, "jsonb_get": getKey, "json_at": getAt, "jsonb_at": getAt, "json_path": getPath, "jsonb_path": getPath,
+	"json_get": getKey, "jsonb_get": getKey, "json_at": getAt, "jsonb_at": func(_ *Env, v []any) (any, error) { return orNull(elementB(v[0].(string), v[1].(int64))) },
+	"jsonb_at_text": func(_ *Env, v []any) (any, error) { return plain(elementB(v[0].(string), v[1].(int64))) },
+	"json_path":     getPath, "jsonb_path": getPath,
 	"json_get_text":  getKeyText,
 	"json_at_text":   func(_ *Env, v []any) (any, error) { return plain(element(v[0].(string), v[1].(int64))) },
 	"json_path_text": func(_ *Env, v []any) (any, error) { return plain(walkPath(v[0].(string), v[1].([]any))) },
