@@ -224,6 +224,10 @@ func (s *Session) assigner(of, to types.Type, row *[]any, at int) (plan.Expr, er
 	if of == to {
 		return e, nil
 	}
+	if of.OID == types.TextOID && (to.OID == types.JSONOID || to.OID == types.JSONBOID || to.OID == types.BitOID || to.OID == types.VarbitOID) {
+		// DuckDB carries these as text; the analyser has checked that the expression is of a type that may be assigned.
+		e = &slot{types.Of(types.UnknownOID), row, at}
+	}
 	return s.engine.coerceExpr(e, to)
 }
 

@@ -36,6 +36,9 @@ func (a *analyzer) sortList(q *query, list []*pgquery.Node, sel *selectQuery) []
 			panic(a.at(it.n.loc, types.Errorf(types.CodeUndefinedFunction, "could not identify an ordering operator for type %s", it.n.Type()).
 				WithHint("Use an explicit ordering operator or modify the query.")))
 		}
+		if it.n != nil && it.n.oid() == types.JSONBOID {
+			a.unsupported(it.n.loc, "ordering by jsonb") // its texts do not sort as PostgreSQL sorts its values
+		}
 		out = append(out, it)
 	}
 	return out
