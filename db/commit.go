@@ -360,9 +360,21 @@ func (w *commit) deadLocked() (map[*segmentRef]*roaring.Bitmap, error) {
 
 func newestDead(g *segmentRef) (*roaring.Bitmap, error) { return g.dead.Load().bits, nil }
 
-// putLocked applies a Pebble batch as the next commit.
-func (d *DB) putLocked(kv *pebble.Batch, noSync bool) error {
-	var err error
+// putLocked applies a Pebble batch as the next commit. Pebble panics when it cannot write its log, for one on a full disk: that
+// is a failed disk like a failed sync, and the commit lock must not stay held by it.
+func (d *DB) putLocked(kv *pebble.Batch, noSync bool) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			cause, ok := r.(error)
+			if !ok {
+				cause = fmt.Errorf("%v", r)
+			}
+			if d.failed == nil {
+				d.failed = fmt.Errorf("%w: %w", ErrFailed, cause)
+			}
+			err = d.failed
+		}
+	}()
 	if noSync {
 		err = d.kv.Apply(kv, pebble.NoSync)
 	} else {
