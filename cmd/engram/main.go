@@ -20,6 +20,7 @@ type commands struct {
 	Serve   serveCommand   `cmd:"" help:"Serve a database to Postgres clients."`
 	SQL     sqlCommand     `cmd:"" name:"sql" help:"Run SQL on a database directory or a server, and print tables."`
 	Model   modelCommand   `cmd:"" help:"Install and list models."`
+	Bench   benchCommand   `cmd:"" help:"Measure this machine."`
 	Demo    demoCommand    `cmd:"" help:"Load real texts into a new server and ask it five questions."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
@@ -34,7 +35,7 @@ func run(args []string) int {
 	defer stop()
 	var cli commands
 	parser, err := kong.New(&cli, kong.Name("engram"),
-		kong.Description("Engram is an embedded vector database with a SQL front end."), kong.UsageOnError(),
+		kong.Description("Engram is an embedded vector database with a SQL front end."), kong.UsageOnError(), kong.Vars{"datasets": datasetsHelp()},
 		kong.BindTo(ctx, (*context.Context)(nil)))
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "engram:", err)

@@ -1,0 +1,28 @@
+//go:build unix
+
+package annbench
+
+import (
+	"os"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// mapFloats maps a file of float32 for the life of the process.
+func mapFloats(path string) ([]float32, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	s, err := f.Stat()
+	if err != nil || s.Size() < 4 {
+		return nil, err
+	}
+	b, err := unix.Mmap(int(f.Fd()), 0, int(s.Size())&^3, unix.PROT_READ, unix.MAP_SHARED)
+	if err != nil {
+		return nil, &os.PathError{Op: "mmap", Path: path, Err: err}
+	}
+	return unsafe.Slice((*float32)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/4), nil
+}
