@@ -124,13 +124,20 @@ func readWords(path string, dim int) ([]float32, error) {
 	defer f.Close()
 	dec := json.NewDecoder(bufio.NewReaderSize(f, 1<<20))
 	bad := func(err error) ([]float32, error) { return nil, fmt.Errorf("%s: %w", path, err) }
+	if _, err := dec.Token(); err != nil { // {
+		return bad(err)
+	}
 	for {
-		tok, err := dec.Token()
+		key, err := dec.Token()
 		if err != nil {
 			return bad(err)
 		}
-		if tok == "vectors" {
+		if key == "vectors" {
 			break
+		}
+		var skipped json.RawMessage
+		if err := dec.Decode(&skipped); err != nil {
+			return bad(err)
 		}
 	}
 	if _, err := dec.Token(); err != nil { // {
