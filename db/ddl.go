@@ -15,12 +15,15 @@ import (
 func (b *Batch) CreateTable(t Table) (*Table, error) {
 	made := t.Clone()
 	err := b.write(func() error {
-		made.ID, made.Version, made.nextColumn, made.nextUnique = 0, 1, 0, 0
+		made.ID, made.Version, made.nextColumn, made.nextUnique, made.nextIndex = 0, 1, 0, 0, 0
 		for i := range made.Columns {
 			made.Columns[i].ID = 0
 		}
 		for i := range made.Uniques {
 			made.Uniques[i].ID = 0
+		}
+		for i := range made.Indexes {
+			made.Indexes[i].ID = 0
 		}
 		if err := made.finish(); err != nil {
 			return err
@@ -133,7 +136,7 @@ func (b *Batch) setSchema(name string, made bool) {
 	})
 }
 
-// AlterTable replaces a descriptor, made by Clone of the present one. Columns and unique keys keep their IDs, those with ID 0 are
+// AlterTable replaces a descriptor, made by Clone of the present one. Columns, unique keys and indexes keep their IDs, those with ID 0 are
 // new, those left out are dropped; positions may change. A new column reads its Missing value in the rows there are. It checks the
 // rows where the new descriptor promises more: NOT NULL (*ConstraintError) and new unique keys. The type of a column does not
 // change: add a column, Update the rows, drop the old one.
@@ -148,7 +151,7 @@ func (b *Batch) AlterTable(ctx context.Context, t Table) (*Table, error) {
 		if old.Version != t.Version {
 			return fmt.Errorf("%w: table %s has changed", ErrConflict, old)
 		}
-		next.Version, next.nextColumn, next.nextUnique = old.Version+1, old.nextColumn, old.nextUnique
+		next.Version, next.nextColumn, next.nextUnique, next.nextIndex = old.Version+1, old.nextColumn, old.nextUnique, old.nextIndex
 		if err := checkAlter(old, &next); err != nil {
 			return err
 		}
@@ -189,9 +192,19 @@ func checkAlter(old, next *Table) error {
 			return next.invalid("column %q changes what old rows read", c.Name)
 		}
 	}
-	if err := checkUniquesKept(old, next); err != nil || next.ID != MemoriesID {
+	if err := checkUniquesKept(old, next); err != nil {
 		return err
 	}
+	if next.ID == MemoriesID {
+		if err := checkMemoriesKept(old, next); err != nil {
+			return err
+		}
+	}
+	return checkIndexesKept(old, next)
+}
+
+// checkMemoriesKept refuses what would take from memories what package db itself reads.
+func checkMemoriesKept(old, next *Table) error {
 	if next.Schema != old.Schema || next.Name != old.Name {
 		return fmt.Errorf("%w: it cannot be renamed", ErrSystemTable)
 	}

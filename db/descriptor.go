@@ -19,6 +19,8 @@ type storedTable struct {
 	Comment    string `json:",omitempty"`
 	NextColumn uint32
 	NextUnique uint32
+	Indexes    []VectorIndex `json:",omitempty"`
+	NextIndex  uint32        // 0: written before there were indexes, or none was ever made
 }
 
 type storedColumn struct {
@@ -36,7 +38,8 @@ type storedColumn struct {
 
 func (t *Table) marshal() ([]byte, error) {
 	s := storedTable{ID: t.ID, Schema: t.Schema, Name: t.Name, Uniques: t.Uniques, Checks: t.Checks,
-		Version: t.Version, Comment: t.Comment, NextColumn: t.nextColumn, NextUnique: t.nextUnique}
+		Version: t.Version, Comment: t.Comment, NextColumn: t.nextColumn, NextUnique: t.nextUnique,
+		Indexes: t.Indexes, NextIndex: t.nextIndex}
 	for i := range t.Columns {
 		c := &t.Columns[i]
 		sc := storedColumn{ID: c.ID, Name: c.Name, Kind: c.Type.Kind, Elem: c.Type.Elem, Mod: c.Type.Mod,
@@ -62,7 +65,8 @@ func unmarshalTable(b []byte, id TableID) (*Table, error) {
 		return nil, fmt.Errorf("%w: descriptor of table %d says %d", ErrCorrupt, id, s.ID)
 	}
 	t := &Table{ID: s.ID, Schema: s.Schema, Name: s.Name, Uniques: s.Uniques, Checks: s.Checks,
-		Version: s.Version, Comment: s.Comment, nextColumn: s.NextColumn, nextUnique: s.NextUnique}
+		Version: s.Version, Comment: s.Comment, nextColumn: s.NextColumn, nextUnique: s.NextUnique,
+		Indexes: s.Indexes, nextIndex: s.NextIndex}
 	for _, sc := range s.Columns {
 		c := Column{ID: sc.ID, Name: sc.Name, Type: Type{Kind: sc.Kind, Elem: sc.Elem, Mod: sc.Mod},
 			NotNull: sc.NotNull, Default: sc.Default, Identity: sc.Identity, Comment: sc.Comment}
@@ -75,6 +79,9 @@ func unmarshalTable(b []byte, id TableID) (*Table, error) {
 			c.Missing = v[0]
 		}
 		t.Columns = append(t.Columns, c)
+	}
+	if t.ID == MemoriesID && t.nextIndex == 0 {
+		t.Indexes = memoriesIndexes(t)
 	}
 	if err := t.finish(); err != nil {
 		return nil, fmt.Errorf("%w: descriptor of table %d: %v", ErrCorrupt, id, err)

@@ -21,6 +21,7 @@ var (
 	ErrTableNotFound  = errors.New("db: table not found")
 	ErrTableExists    = errors.New("db: table already exists")
 	ErrColumnNotFound = errors.New("db: column not found")
+	ErrIndexNotFound  = errors.New("db: index not found")
 	ErrSchemaNotFound = errors.New("db: schema not found")
 	ErrSchemaExists   = errors.New("db: schema already exists")
 	ErrSchemaNotEmpty = errors.New("db: schema is not empty")

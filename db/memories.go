@@ -57,6 +57,11 @@ var memoriesTable = func() *Table {
 		},
 		PrimaryKey: []int{memoryID},
 	}
+	for i := range t.Columns {
+		t.Columns[i].ID = uint32(i + 1)
+	}
+	t.nextColumn = uint32(len(t.Columns))
+	t.Indexes = memoriesIndexes(t)
 	if err := t.finish(); err != nil {
 		panic(err)
 	}

@@ -52,13 +52,15 @@ type Table struct {
 	PrimaryKey   []int    // positions in Columns; nil when there is none
 	Uniques      []Unique // the primary key first, when there is one
 	Checks       []Check
+	Indexes      []VectorIndex
 	Version      uint64 // grows with every change of the table, TRUNCATE included
 	Comment      string
 
-	nextColumn, nextUnique uint32
-	cols                   []row.Column // Columns as the codec knows them
-	missing                []any        // Columns' Missing values
-	vectors                []int        // positions of vector and halfvec columns
+	nextColumn, nextUnique, nextIndex uint32
+
+	cols    []row.Column // Columns as the codec knows them
+	missing []any        // Columns' Missing values
+	vectors []int        // positions of vector and halfvec columns
 }
 
 // Clone returns a copy that may be changed and given to AlterTable.
@@ -71,6 +73,7 @@ func (t *Table) Clone() Table {
 		c.Uniques[i].Columns = slices.Clone(c.Uniques[i].Columns)
 	}
 	c.Checks = slices.Clone(t.Checks)
+	c.Indexes = slices.Clone(t.Indexes)
 	return c
 }
 
@@ -85,7 +88,7 @@ func (t *Table) String() string { return t.Schema + "." + t.Name }
 // MaxColumns is the largest number of columns of a table, as in PostgreSQL.
 const MaxColumns = 1600
 
-// finish checks a descriptor, numbers its new columns and unique keys, and fills what is derived from them.
+// finish checks a descriptor, numbers its new columns, unique keys and indexes, and fills what is derived from them.
 func (t *Table) finish() error {
 	if t.Schema == "" {
 		t.Schema = PublicSchema
@@ -100,6 +103,9 @@ func (t *Table) finish() error {
 		return err
 	}
 	if err := t.finishUniques(); err != nil {
+		return err
+	}
+	if err := t.finishIndexes(); err != nil {
 		return err
 	}
 	names := map[string]bool{}

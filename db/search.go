@@ -25,15 +25,21 @@ const (
 	InnerProduct = accel.InnerProduct
 	Cosine       = accel.Cosine
 	L1           = accel.L1
+	Hamming      = accel.Hamming // of bit strings
+	Jaccard      = accel.Jaccard // of bit strings
 )
 
 // Query asks for the rows nearest to a vector.
 type Query struct {
-	Column int               // position of a vector or halfvec column
+	Column int               // position of a vector, halfvec or bit column
 	Near   []float32         // the query vector
+	Bits   string            // the query of a bit column, '0' and '1', instead of Near
 	K      int               // how many rows, at least 1
-	Metric Metric            // 0 means Cosine
+	Metric Metric            // 0 means Cosine, of a bit column Hamming
 	Filter *roaring64.Bitmap // RowIDs that may be returned; nil means all
+	Ef     int               // how many rows an hnsw index keeps in view; 0 means that it chooses
+	Probes int               // how many lists an ivf index looks into; 0 means that it chooses
+	Exact  bool              // compare every row: use no index
 	Stats  *SearchStats      // filled when not nil
 }
 
@@ -48,6 +54,13 @@ type SearchStats struct {
 	HeadVectors    int // vectors compared in the head and in the batch
 	SegmentVectors int // vectors compared in segments
 	Segments       int // segments visited
+
+	Index           string // name of the index used, "" for none
+	IndexedSegments int    // segments whose index was asked; the others were compared row by row
+	Scored          int    // by indexes: rows whose dist was computed, be it from codes
+	Reranked        int    // by indexes: rows whose exact dist was computed after a walk on codes
+	Filtered        int    // by indexes: rows met that may not be returned
+	Regime          string // how indexes treated the filter: none, exact, inside or widened; "" when none was asked
 }
 
 func compareHits(a, b Hit) int {
