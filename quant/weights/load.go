@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"hash/crc32"
 	"slices"
+
+	"engram/quant"
 )
 
 // rawLayer is the bytes of a layer as they lie in the file.
@@ -174,7 +176,7 @@ func valueType(l *Layer, dataLen int) DType {
 		return Float32
 	case l.Quant == QuantInt8:
 		return Int8
-	case l.Quant == QuantInt2:
+	case l.quantized():
 		return Uint8
 	case l.DType == BFloat16 && l.Params > 0 && dataLen == l.Params*4:
 		return Float32
@@ -182,9 +184,31 @@ func valueType(l *Layer, dataLen int) DType {
 	return l.DType
 }
 
-// dequantize computes (q - zero_point) * scale for every code. One scale serves the whole tensor, a row of axis 0, or a
-// group of the flattened tensor; no zero points at all means zero.
-func dequantize(l *Layer, raw *rawLayer) ([]float32, error) {
+// Quantized returns the codes of a quantized layer as a matrix: all dimensions of the shape but the first make the
+// columns. shape is as for Float32. mapped says that the codes lie in the mapped file: they are read-only and last until
+// Close. Scales and zero points are always the caller's; zero points that are all 0 give nil and a symmetric scheme.
+// ErrUnsupported says that the layer holds plain values.
+func (f *File) Quantized(name string, shape ...int) (q *quant.Quantized, mapped bool, err error) {
+	l, err := f.find(name)
+	if err != nil {
+		return nil, false, err
+	}
+	if shape != nil && !slices.Equal(shape, l.Shape) {
+		return nil, false, fmt.Errorf("%w: layer %q in %s is %v, the model needs %v", ErrShape, name, f.path, l.Shape, shape)
+	}
+	if !l.quantized() {
+		return nil, false, fmt.Errorf("%w: layer %q in %s holds no codes but %v", ErrUnsupported, name, f.path, l.DType)
+	}
+	err = f.use(l, func(raw *rawLayer) error {
+		mapped = raw.mapped
+		q, err = quantized(l, raw)
+		return err
+	})
+	return q, mapped, err
+}
+
+// quantized puts the parts of a quantized layer together and checks that they fit.
+func quantized(l *Layer, raw *rawLayer) (*quant.Quantized, error) {
 	want, err := l.scaleCount()
 	if err != nil {
 		return nil, err
@@ -193,36 +217,34 @@ func dequantize(l *Layer, raw *rawLayer) ([]float32, error) {
 		return nil, fmt.Errorf("%w: %d bytes of scales and %d of zero points; shape %v needs %d", ErrCorrupt,
 			len(raw.scales), len(raw.zeros), l.Shape, want*4)
 	}
-	scales, err := toFloat32(Float32, raw.scales)
+	q := &quant.Quantized{Codes: raw.data}
+	q.Scheme, _ = l.Scheme()
+	q.Rows, q.Cols = l.matrix()
+	if q.Scales, err = toFloat32(Float32, raw.scales); err != nil {
+		return nil, err
+	}
+	if q.Zeros, err = toFloat32(Float32, raw.zeros); err != nil {
+		return nil, err
+	}
+	if !slices.ContainsFunc(q.Zeros, func(z float32) bool { return z != 0 }) {
+		q.Zeros, q.Scheme.Symmetric = nil, true
+	}
+	if l.GroupSize > l.Params && l.Params > 0 { // one group, whatever the writer called its size
+		q.Scheme.GroupSize = l.Params
+	}
+	if err := q.Check(); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
+	}
+	return q, nil
+}
+
+// dequantize computes (q - zero_point) * scale for every code.
+func dequantize(l *Layer, raw *rawLayer) ([]float32, error) {
+	q, err := quantized(l, raw)
 	if err != nil {
 		return nil, err
 	}
-	zeros := make([]float32, want)
-	if len(raw.zeros) != 0 {
-		if zeros, err = toFloat32(Float32, raw.zeros); err != nil {
-			return nil, err
-		}
-	}
 	out := make([]float32, l.Params)
-	span := l.Params // values that share a scale
-	switch {
-	case l.GroupSize > 0:
-		span = l.GroupSize
-	case l.Axis == 0 && l.Shape[0] > 0:
-		span = l.Params / l.Shape[0]
-	}
-	if l.Params == 0 {
-		return out, nil
-	}
-	for i := range out {
-		var q int
-		if l.Quant == QuantInt8 {
-			q = int(int8(raw.data[i]))
-		} else {
-			q = int(raw.data[i/4]>>(i%4*2)&3) - 2
-		}
-		k := i / span
-		out[i] = (float32(q) - zeros[k]) * scales[k]
-	}
+	q.Dequantize(out)
 	return out, nil
 }

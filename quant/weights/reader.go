@@ -231,7 +231,7 @@ func (g *rowGroup) describe() ([]Layer, error) {
 func (g *rowGroup) describeV2(layers []Layer) error {
 	err := g.binary(colQuant, maxIndexBytes, func(i int, v []byte) (bool, error) {
 		switch q := QuantType(v); q {
-		case QuantNone, QuantFP32, QuantFP16, QuantInt8, QuantInt2:
+		case QuantNone, QuantFP32, QuantFP16, QuantInt8, QuantInt4, QuantInt3, QuantInt2:
 			layers[i].Quant = q
 			return true, nil
 		}
@@ -257,7 +257,35 @@ func (g *rowGroup) describeV2(layers []Layer) error {
 			}
 		}
 	}
-	return nil
+	return g.describeNotes(layers)
+}
+
+// describeNotes adds what the columns of ours say, where the file has them as we write them.
+func (g *rowGroup) describeNotes(layers []Layer) error {
+	text := func(col string, put func(*Note, string)) error {
+		if _, ok := g.f.cols[col]; !ok {
+			return nil
+		}
+		return g.binary(col, maxIndexBytes, func(i int, v []byte) (bool, error) {
+			put(&layers[i].Note, string(v[:min(len(v), maxCellBytes)]))
+			return true, nil
+		})
+	}
+	number := func(col string, put func(*Note, float64)) error {
+		if _, ok := g.f.cols[col]; !ok {
+			return nil
+		}
+		v, err := g.float64s(col)
+		for i, x := range v {
+			put(&layers[i].Note, x)
+		}
+		return err
+	}
+	return errors.Join(
+		text(colMethod, func(n *Note, s string) { n.Method = s }),
+		text(colFallback, func(n *Note, s string) { n.Fallback = s }),
+		number(colWeightErr, func(n *Note, x float64) { n.WeightError = x }),
+		number(colOutputErr, func(n *Note, x float64) { n.OutputError = x }))
 }
 
 // Path is the path that the file was opened by.

@@ -118,7 +118,7 @@ func (g *rowGroup) int32s(col string, absent int32) ([]int32, error) {
 		return nil, err
 	}
 	ir := r.(*file.Int32ColumnChunkReader)
-	return flatInts(g, col, ir.Descriptor().MaxDefinitionLevel(), absent, ir.ReadBatchInPage)
+	return flatNumbers(g, col, ir.Descriptor().MaxDefinitionLevel(), absent, ir.ReadBatchInPage)
 }
 
 // int64s reads a flat column of integers; null gives absent.
@@ -128,10 +128,20 @@ func (g *rowGroup) int64s(col string, absent int64) ([]int64, error) {
 		return nil, err
 	}
 	ir := r.(*file.Int64ColumnChunkReader)
-	return flatInts(g, col, ir.Descriptor().MaxDefinitionLevel(), absent, ir.ReadBatchInPage)
+	return flatNumbers(g, col, ir.Descriptor().MaxDefinitionLevel(), absent, ir.ReadBatchInPage)
 }
 
-func flatInts[T int32 | int64](g *rowGroup, col string, maxDef int16, absent T, read func(int64, []T, []int16, []int16) (int64, int, error)) ([]T, error) {
+// float64s reads a flat column of numbers; null gives 0.
+func (g *rowGroup) float64s(col string) ([]float64, error) {
+	r, err := g.open(col, maxIndexBytes)
+	if err != nil {
+		return nil, err
+	}
+	fr := r.(*file.Float64ColumnChunkReader)
+	return flatNumbers(g, col, fr.Descriptor().MaxDefinitionLevel(), 0, fr.ReadBatchInPage)
+}
+
+func flatNumbers[T int32 | int64 | float64](g *rowGroup, col string, maxDef int16, absent T, read func(int64, []T, []int16, []int16) (int64, int, error)) ([]T, error) {
 	out := make([]T, 0, g.rows)
 	size := min(readBatch, g.rows)
 	vals, def := make([]T, size), make([]int16, size)

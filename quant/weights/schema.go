@@ -8,7 +8,7 @@ import (
 	"github.com/apache/arrow-go/v18/parquet/schema"
 )
 
-// The columns of a weight file. The first five are V1, the next five make it V2, the last is ours.
+// The columns of a weight file. The first five are V1, the next five make it V2, the rest is ours.
 const (
 	colName       = "layer_name"
 	colShape      = "shape"
@@ -21,6 +21,10 @@ const (
 	colAxis       = "quant_axis"
 	colGroup      = "group_size"
 	colChecksum   = "data_crc32c"
+	colMethod     = "method"
+	colFallback   = "fallback_reason"
+	colWeightErr  = "weight_error"
+	colOutputErr  = "output_error"
 )
 
 // columns maps a column's name to its leaf in the schema; -1 where the file lacks it.
@@ -32,6 +36,8 @@ var wantType = map[string]parquet.Type{
 	colData: parquet.Types.ByteArray, colParams: parquet.Types.Int64, colQuant: parquet.Types.ByteArray,
 	colScales: parquet.Types.ByteArray, colZeroPoints: parquet.Types.ByteArray, colAxis: parquet.Types.Int32,
 	colGroup: parquet.Types.Int32, colChecksum: parquet.Types.Int64,
+	colMethod: parquet.Types.ByteArray, colFallback: parquet.Types.ByteArray,
+	colWeightErr: parquet.Types.Double, colOutputErr: parquet.Types.Double,
 }
 
 // findColumns locates the columns of a weight file and checks their types. Columns with other names are ignored.
@@ -67,9 +73,9 @@ func findColumns(sc *schema.Schema) (columns, error) {
 	return cols, nil
 }
 
-// schemaV1 is the schema that Create writes: every column nullable, as Arrow's writers make them, shape a standard
-// three-level list, and our checksum at the end.
-func schemaV1() (*schema.GroupNode, error) {
+// writtenSchema is the schema that Create and CreateV2 write: every column nullable, as Arrow's writers make them, shape a
+// standard three-level list, and ours at the end.
+func writtenSchema(version int) (*schema.GroupNode, error) {
 	opt := parquet.Repetitions.Optional
 	text := func(name string) *schema.PrimitiveNode {
 		return schema.MustPrimitive(schema.NewPrimitiveNodeLogical(name, opt, schema.StringLogicalType{}, parquet.Types.ByteArray, -1, -1))
@@ -78,8 +84,14 @@ func schemaV1() (*schema.GroupNode, error) {
 	if err != nil {
 		return nil, err
 	}
-	return schema.NewGroupNode("schema", parquet.Repetitions.Required, schema.FieldList{
-		text(colName), shape, text(colDType), schema.NewByteArrayNode(colData, opt, -1),
-		schema.NewInt64Node(colParams, opt, -1), schema.NewInt64Node(colChecksum, opt, -1),
-	}, -1)
+	fields := schema.FieldList{text(colName), shape, text(colDType), schema.NewByteArrayNode(colData, opt, -1), schema.NewInt64Node(colParams, opt, -1)}
+	if version == 2 {
+		fields = append(fields, text(colQuant), schema.NewByteArrayNode(colScales, opt, -1), schema.NewByteArrayNode(colZeroPoints, opt, -1),
+			schema.NewInt32Node(colAxis, opt, -1), schema.NewInt32Node(colGroup, opt, -1))
+	}
+	fields = append(fields, schema.NewInt64Node(colChecksum, opt, -1))
+	if version == 2 {
+		fields = append(fields, text(colMethod), text(colFallback), schema.NewFloat64Node(colWeightErr, opt, -1), schema.NewFloat64Node(colOutputErr, opt, -1))
+	}
+	return schema.NewGroupNode("schema", parquet.Repetitions.Required, fields, -1)
 }

@@ -18,6 +18,8 @@ import (
 	"github.com/apache/arrow-go/v18/parquet/file"
 	"github.com/apache/arrow-go/v18/parquet/metadata"
 	"github.com/apache/arrow-go/v18/parquet/schema"
+
+	"engram/quant"
 )
 
 // dataAlign is the alignment of every tensor in the file, a cache line and the widest vector register.
@@ -45,23 +47,29 @@ type WriterOptions struct {
 	Metadata map[string]string // key-value pairs in the footer of the file; none by default
 }
 
-// Writer writes a weight file, V1, a tensor at a time. It is not safe for concurrent use.
+// Writer writes a weight file, a tensor at a time. It is not safe for concurrent use.
 type Writer struct {
-	path   string
-	tmp    *os.File
-	sink   *placedSink
-	schema *schema.Schema
-	props  *parquet.WriterProperties
-	meta   *metadata.FileMetaDataBuilder
-	names  map[string]bool
-	err    error // the first failure; nothing can be written after it
-	done   bool
+	version int
+	path    string
+	tmp     *os.File
+	sink    *placedSink
+	schema  *schema.Schema
+	props   *parquet.WriterProperties
+	meta    *metadata.FileMetaDataBuilder
+	names   map[string]bool
+	err     error // the first failure; nothing can be written after it
+	done    bool
 }
 
-// Create begins a weight file at path. Nothing is there until Close: the bytes go to a temporary file beside it, which
+// Create begins a weight file of V1 at path. Nothing is there until Close: the bytes go to a temporary file beside it, which
 // Close syncs and renames. Call Abort to give up; after Close it does nothing, so it can be deferred.
-func Create(path string, o *WriterOptions) (*Writer, error) {
-	root, err := schemaV1()
+func Create(path string, o *WriterOptions) (*Writer, error) { return create(path, 1, o) }
+
+// CreateV2 is Create for a file of V2, which can hold quantized layers beside plain ones.
+func CreateV2(path string, o *WriterOptions) (*Writer, error) { return create(path, 2, o) }
+
+func create(path string, version int, o *WriterOptions) (*Writer, error) {
+	root, err := writtenSchema(version)
 	if err != nil {
 		return nil, fmt.Errorf("weights: %w", err)
 	}
@@ -80,9 +88,10 @@ func Create(path string, o *WriterOptions) (*Writer, error) {
 		}
 	}
 	w := &Writer{
-		path: path, tmp: tmp, sink: &placedSink{w: bufio.NewWriterSize(tmp, 1<<20)}, schema: schema.NewSchema(root),
+		version: version, path: path, tmp: tmp, sink: &placedSink{w: bufio.NewWriterSize(tmp, 1<<20)}, schema: schema.NewSchema(root),
 		props: parquet.NewWriterProperties(parquet.WithDictionaryDefault(false), parquet.WithStats(false),
-			parquet.WithCompression(compress.Codecs.Uncompressed), parquet.WithDataPageVersion(parquet.DataPageV1),
+			parquet.WithCompression(compress.Codecs.Uncompressed),
+			parquet.WithCompressionFor(colScales, compress.Codecs.Zstd), parquet.WithCompressionFor(colZeroPoints, compress.Codecs.Zstd), parquet.WithDataPageVersion(parquet.DataPageV1),
 			parquet.WithDataPageSize(math.MaxInt32), parquet.WithCreatedBy("engram")),
 		names: map[string]bool{},
 	}
@@ -104,23 +113,94 @@ func (w *Writer) Add(t *Tensor) error {
 	if err != nil {
 		return err // nothing was written; the file is still good
 	}
-	if err := w.rowGroup(t, n); err != nil {
-		w.err = fmt.Errorf("weights: writing %q to %s: %w", t.Name, w.path, err)
+	r := row{Tensor: *t, params: n, axis: -1}
+	switch t.DType {
+	case Float32:
+		r.quant = QuantFP32
+	case Float16:
+		r.quant = QuantFP16
+	}
+	return w.put(&r)
+}
+
+// AddQuantized writes one layer as codes, V2 only. dtype is the type that its values had. The matrix must be that of the
+// shape: all dimensions but the first make the columns. Nothing of q is kept.
+func (w *Writer) AddQuantized(name string, shape []int, dtype DType, q *quant.Quantized, note Note) error {
+	switch {
+	case w.done:
+		return fmt.Errorf("%w: %s", ErrClosed, w.path)
+	case w.err != nil:
+		return w.err
+	case w.version != 2:
+		return fmt.Errorf("%w: quantized layer %q in a file of V1", ErrUnsupported, name)
+	}
+	r := row{Tensor: Tensor{Name: name, Shape: shape, DType: dtype}, quant: QuantTypeOf(q.Scheme.Bits), note: note}
+	n, err := w.describe(&r.Tensor, dtype.Size())
+	if err != nil {
+		return err
+	}
+	if err := q.Check(); err != nil {
+		return fmt.Errorf("layer %q: %w", name, err)
+	}
+	l := Layer{Shape: shape, Params: n}
+	if rows, cols := l.matrix(); rows != q.Rows || cols != q.Cols {
+		return fmt.Errorf("%w: layer %q of shape %v is no matrix of %d x %d", ErrShape, name, shape, q.Rows, q.Cols)
+	}
+	if len(shape) == 0 && q.Scheme.Granularity == quant.PerChannel {
+		return fmt.Errorf("%w: scalar %q per channel", ErrUnsupported, name)
+	}
+	r.params, r.Data = n, q.Codes[:quant.PackedBytes(q.Scheme.Bits, n)]
+	r.scales, r.zeros = Float32Bytes(q.Scales), Float32Bytes(q.Zeros)
+	if q.Zeros == nil { // the original has as many zero points as scales
+		r.zeros = make([]byte, len(r.scales))
+	}
+	if q.Scheme.Granularity == quant.PerTensor {
+		r.axis = -1
+	}
+	r.group = q.Scheme.GroupSize
+	return w.put(&r)
+}
+
+// row is a layer as it is written.
+type row struct {
+	Tensor
+	params        int
+	quant         QuantType
+	scales, zeros []byte
+	axis, group   int
+	note          Note
+}
+
+// put writes a row that has been checked.
+func (w *Writer) put(r *row) error {
+	if err := w.rowGroup(r); err != nil {
+		w.err = fmt.Errorf("weights: writing %q to %s: %w", r.Name, w.path, err)
 		return w.err
 	}
-	w.names[t.Name] = true
+	w.names[r.Name] = true
 	return nil
 }
 
 // check validates a tensor and returns the number of its elements.
 func (w *Writer) check(t *Tensor) (int, error) {
-	if t.Name == "" || w.names[t.Name] {
-		return 0, fmt.Errorf("weights: layer name %q is empty or used twice", t.Name)
+	n, err := w.describe(t, t.DType.Size())
+	if err != nil {
+		return 0, err
+	}
+	if size := t.DType.Size(); len(t.Data) != n*size {
+		return 0, fmt.Errorf("%w: layer %q of shape %v and %v has %d bytes, not %d", ErrShape, t.Name, t.Shape, t.DType, len(t.Data), n*size)
+	}
+	return n, nil
+}
+
+// describe validates what says which tensor it is and returns the number of its elements.
+func (w *Writer) describe(t *Tensor, size int) (int, error) {
+	if t.Name == "" || w.names[t.Name] || len(t.Name) > maxCellBytes {
+		return 0, fmt.Errorf("weights: layer name %.80q is empty, too long or used twice", t.Name)
 	}
 	if len(w.names) >= maxLayers {
 		return 0, fmt.Errorf("%w: more than %d layers", ErrTooLarge, maxLayers)
 	}
-	size := t.DType.Size()
 	if size == 0 {
 		return 0, fmt.Errorf("%w: layer %q has %v", ErrUnsupported, t.Name, t.DType)
 	}
@@ -133,21 +213,51 @@ func (w *Writer) check(t *Tensor) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("layer %q: %w", t.Name, err)
 	}
-	if len(t.Data) != n*size {
-		return 0, fmt.Errorf("%w: layer %q of shape %v and %v has %d bytes, not %d", ErrShape, t.Name, t.Shape, t.DType, len(t.Data), n*size)
-	}
 	return n, nil
 }
 
+// values gives what a row has in each column of the schema, nil for a null.
+func (w *Writer) values(r *row) []any {
+	crc := crc32.Checksum(r.Data, castagnoli)
+	if r.quant.Bits() != 0 {
+		crc = crc32.Update(crc32.Update(crc, castagnoli, r.scales), castagnoli, r.zeros)
+	}
+	out := []any{[]byte(r.Name), r.Shape, []byte(r.DType.String()), r.Data, int64(r.params)}
+	if w.version == 1 {
+		return append(out, int64(crc))
+	}
+	text := func(s string) any {
+		if s == "" {
+			return nil
+		}
+		return []byte(s[:min(len(s), maxCellBytes)])
+	}
+	number := func(x float64) any {
+		if x == 0 || math.IsNaN(x) {
+			return nil
+		}
+		return x
+	}
+	return append(out, []byte(r.quant), notNil(r.scales), notNil(r.zeros), int32(r.axis), int32(r.group), int64(crc),
+		text(r.note.Method), text(r.note.Fallback), number(r.note.WeightError), number(r.note.OutputError))
+}
+
+// notNil is b, or no bytes at all where it is nil, which would be a null.
+func notNil(b []byte) []byte {
+	if b == nil {
+		return []byte{}
+	}
+	return b
+}
+
 // rowGroup writes the row group of one tensor.
-func (w *Writer) rowGroup(t *Tensor, n int) error {
+func (w *Writer) rowGroup(r *row) error {
 	ordinal := int16(len(w.names))
 	rg := w.meta.AppendRowGroup()
-	crc := int64(crc32.Checksum(t.Data, castagnoli))
-	for _, value := range []any{[]byte(t.Name), t.Shape, []byte(t.DType.String()), t.Data, int64(n), crc} {
+	for _, value := range w.values(r) {
 		col := rg.NextColumnChunk()
 		if col.Descr().Name() == colData {
-			if err := w.align(ordinal, t.Data); err != nil {
+			if err := w.align(ordinal, r.Data); err != nil {
 				return err
 			}
 		}
@@ -186,20 +296,36 @@ func (s *placedSink) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// writeValue writes a column chunk of one row.
+// writeValue writes a column chunk of one row; a nil value is a null.
 func writeValue(sink *placedSink, col *metadata.ColumnChunkMetaDataBuilder, props *parquet.WriterProperties, rg int16, value any) error {
-	pager, err := file.NewPageWriter(sink, compress.Codecs.Uncompressed, 0, col, rg, 0, memory.DefaultAllocator, false, nil, nil)
+	codec := props.CompressionFor(col.Descr().Path())
+	pager, err := file.NewPageWriter(sink, codec, props.CompressionLevelFor(col.Descr().Path()), col, rg, 0, memory.DefaultAllocator, false, nil, nil)
 	if err != nil {
 		return err
 	}
 	switch cw := file.NewColumnChunkWriter(col, pager, props).(type) {
 	case *file.ByteArrayColumnChunkWriter:
-		_, err = cw.WriteBatch([]parquet.ByteArray{value.([]byte)}, []int16{1}, nil)
+		var vals []parquet.ByteArray
+		if b, ok := value.([]byte); ok {
+			vals = []parquet.ByteArray{b}
+		}
+		_, err = cw.WriteBatch(vals, []int16{int16(len(vals))}, nil)
 		return closed(cw, err)
 	case *file.Int64ColumnChunkWriter:
 		_, err = cw.WriteBatch([]int64{value.(int64)}, []int16{1}, nil)
 		return closed(cw, err)
+	case *file.Float64ColumnChunkWriter:
+		var vals []float64
+		if x, ok := value.(float64); ok {
+			vals = []float64{x}
+		}
+		_, err = cw.WriteBatch(vals, []int16{int16(len(vals))}, nil)
+		return closed(cw, err)
 	case *file.Int32ColumnChunkWriter:
+		if x, ok := value.(int32); ok {
+			_, err = cw.WriteBatch([]int32{x}, []int16{1}, nil)
+			return closed(cw, err)
+		}
 		vals, def, rep := shapeLevels(value.([]int))
 		_, err = cw.WriteBatch(vals, def, rep)
 		return closed(cw, err)
