@@ -11,7 +11,7 @@ import (
 )
 
 func main() {
-	op := flag.String("op", "", "operation: dot, l2sq, l1, dotnorm, int8 or bits")
+	op := flag.String("op", "", "operation: dot, l2sq, l1, dotnorm, int8, bits or gemm")
 	flag.Parse()
 	build.ConstraintExpr("amd64,!purego")
 	switch *op {
@@ -21,6 +21,8 @@ func main() {
 		emit.Int8()
 	case "bits":
 		emit.Bits()
+	case "gemm":
+		emit.Gemm()
 	default:
 		log.Fatalf("unknown operation %q", *op)
 	}
