@@ -11,7 +11,7 @@ import (
 )
 
 func main() {
-	op := flag.String("op", "", "operation: dot, l2sq, l1, dotnorm, int8, bits or gemm")
+	op := flag.String("op", "", "operation: a name of the switch below")
 	flag.Parse()
 	build.ConstraintExpr("amd64,!purego")
 	switch *op {
@@ -23,6 +23,8 @@ func main() {
 		emit.Bits()
 	case "gemm":
 		emit.Gemm()
+	case "hadamard":
+		emit.Hadamard()
 	default:
 		log.Fatalf("unknown operation %q", *op)
 	}
