@@ -3,6 +3,8 @@
 package accel
 
 import (
+	"unsafe"
+
 	"golang.org/x/sys/cpu"
 )
 
@@ -191,5 +193,28 @@ func (l Level) dotInt8Gather(q, rows []int8, at []uint32, dst []int32) {
 			dotInt8GatherVNNI(&q[0], len(q), &rows[0], &at[0], n, &dst[0])
 		}
 		at, dst = at[n:], dst[n:]
+	}
+}
+
+func (l Level) codeGather(c *CodeQuery, codes []byte, at []uint32, dst []float32) {
+	if l == LevelGo {
+		codeGatherGo(c, codes, at, dst)
+		return
+	}
+	step := chunkRows(len(c.q), 1)
+	for len(dst) > 0 {
+		n := min(step, len(dst))
+		if l == LevelVNNI {
+			codeGatherVNNI(&c.q[0], len(c.q), &codes[0], &at[0], n, c.bias, c.scale, &dst[0])
+		} else {
+			codeGatherAVX2(&c.q[0], len(c.q), &codes[0], &at[0], n, c.bias, c.scale, &dst[0])
+		}
+		at, dst = at[n:], dst[n:]
+	}
+}
+
+func (l Level) prefetch(p *uint32, bytes int) {
+	if l != LevelGo {
+		prefetchLines((*byte)(unsafe.Pointer(p)), bytes)
 	}
 }

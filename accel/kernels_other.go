@@ -21,3 +21,9 @@ func (Level) dotInt8Rows(q, rows []int8, d []int32) { dotInt8RowsGo(q, rows, d) 
 func (Level) dotInt8Gather(q, rows []int8, at []uint32, d []int32) {
 	dotInt8GatherGo(q, rows, at, d)
 }
+
+func (Level) codeGather(c *CodeQuery, codes []byte, at []uint32, dst []float32) {
+	codeGatherGo(c, codes, at, dst)
+}
+
+func (Level) prefetch(*uint32, int) {}

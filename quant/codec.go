@@ -26,6 +26,7 @@ type Kind uint8
 const (
 	KindFlat Kind = 1 // float32
 	KindSQ8  Kind = 2 // a signed byte a dimension
+	KindLean Kind = 3 // a byte for each of the directions that matter most
 )
 
 // String is the name ParseKind reads.
@@ -35,6 +36,8 @@ func (k Kind) String() string {
 		return "flat"
 	case KindSQ8:
 		return "sq8"
+	case KindLean:
+		return "lean"
 	}
 	return fmt.Sprintf("kind(%d)", uint8(k))
 }

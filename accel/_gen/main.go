@@ -25,6 +25,8 @@ func main() {
 		emit.Gemm()
 	case "hadamard":
 		emit.Hadamard()
+	case "codes":
+		emit.Codes()
 	default:
 		log.Fatalf("unknown operation %q", *op)
 	}

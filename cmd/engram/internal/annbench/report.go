@@ -97,7 +97,7 @@ type described interface {
 }
 
 // makers make the kinds of index that Run knows beside the exact one.
-var makers = map[string]func(ctx context.Context, rows *index.Rows, d *Dataset, o *Options) (described, error){}
+var makers = map[string]func(ctx context.Context, rows *index.Rows, d *Dataset, o *Options) (described, error){"hnsw": makeHNSW}
 
 func build(ctx context.Context, d *Dataset, o *Options, r *Report) (index.Searcher, error) {
 	rows, err := d.Rows()

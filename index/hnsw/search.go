@@ -1,0 +1,70 @@
+package hnsw
+
+import (
+	"fmt"
+
+	"engram/accel"
+	"engram/index"
+)
+
+// defaultEf is the width of a search that asks for none.
+const defaultEf = 64
+
+// Nearest returns the k rows nearest to v: see index.Searcher. EfSearch trades speed for recall.
+func (x *Index) Nearest(v []float32, k int, o *index.SearchOptions) ([]index.Hit, error) {
+	if len(v) != x.rows.Dim() {
+		return nil, fmt.Errorf("%w %d and %d", index.ErrDimension, x.rows.Dim(), len(v))
+	}
+	if o == nil {
+		o = new(index.SearchOptions)
+	}
+	w := walkers.Get().(*walker)
+	defer walkers.Put(w)
+	q := accel.NewQuery(x.metric, v)
+	k = min(k, x.n)
+	w.best.top.Reset(k)
+	stats := index.Stats{Searches: 1}
+	x.search(w, &q, k, o, &stats)
+	if o.Stats != nil {
+		o.Stats.Add(stats)
+	}
+	return w.best.top.AppendTo(o.Dst[:0]), nil
+}
+
+func (x *Index) search(w *walker, q *accel.Query, k int, o *index.SearchOptions, stats *index.Stats) {
+	if k <= 0 {
+		return
+	}
+	ef := o.EfSearch
+	if ef <= 0 {
+		ef = defaultEf
+	}
+	ef = max(ef, k)
+	if x.lean == nil || ef >= x.n/2 || !x.aim(w, q.Vector(), ef) {
+		x.flat.scan(q, o, w)
+		stats.Scored = w.scored
+		return
+	}
+	w.enter(x, x.entries, x.theirs)
+	w.walk(x, ef, o.Done)
+	stats.Scored = w.scored
+	ids := w.ids[:0]
+	for _, key := range w.pool[:min(len(w.pool), reranked(k, ef))] {
+		ids = append(ids, keyOrd(key))
+	}
+	x.flat.show(q, ids, &w.best)
+	stats.Reranked = int64(len(ids))
+}
+
+// reranked is how many rows of a pool of ef are compared exactly to find the k nearest.
+func reranked(k, ef int) int { return min(ef, int(float64(k)*tFactor+tRerank)) }
+
+// aim makes w ready to walk towards v; false if v has no place among the rows.
+func (x *Index) aim(w *walker, v []float32, ef int) bool {
+	w.begin(x.n, ef, x.degree)
+	if dim := x.lean.Dim(); len(w.vector) != dim {
+		w.vector = make([]float32, dim)
+	}
+	offset := x.lean.Query(query(x.metric, w.vector, v), &w.query, &w.lean)
+	return offset-offset == 0
+}
