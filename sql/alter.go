@@ -12,11 +12,14 @@ import (
 
 // alterTable runs ALTER TABLE: its actions apply in order, all or none.
 func (s *Session) alterTable(x *execution, u *plan.AlterTable) error {
+	if u.Kind == plan.ObjectIndex {
+		return s.alterIndex(u)
+	}
 	if u.Relation == nil {
 		s.skipped(types.CodeSuccessfulCompletion, "relation %q does not exist, skipping", u.Name.Name)
 		return nil
 	}
-	if u.Kind == plan.ObjectIndex || u.Kind == plan.ObjectView {
+	if u.Kind == plan.ObjectView {
 		return unsupported("ALTER %s is not supported", u.Kind)
 	}
 	t, ok := tableOf(u.Relation)
@@ -55,6 +58,7 @@ func (s *Session) alter(x *execution, t *db.Table, action any) (*db.Table, error
 		if n.Schema, err = s.creationSchema(a.Schema); err != nil {
 			return nil, err
 		}
+		err = s.moveIndexes(t, n.Schema)
 	case plan.SetDefault:
 		err = changeColumn(&n, a.Column, func(c *db.Column) { c.Default = a.Expr })
 	case plan.SetNotNull:
@@ -216,6 +220,9 @@ func dropColumn(s *Session, n *db.Table, a plan.DropColumn) (*db.Table, error) {
 		}
 		return nil, noColumn(n, a.Name)
 	}
+	if err := s.dropIndexesOf(n, j); err != nil {
+		return nil, err
+	}
 	n.Columns = slices.Delete(n.Columns, j, j+1)
 	n.Uniques = slices.DeleteFunc(n.Uniques, func(u db.Unique) bool { return slices.Contains(u.Columns, j) })
 	for _, u := range n.Uniques {
@@ -334,7 +341,13 @@ func (s *Session) alterType(x *execution, t *db.Table, a plan.SetType) (*db.Tabl
 		}
 	}
 	n.Columns[j] = db.Column{Name: old.Name, Type: to, Identity: old.Identity, Comment: old.Comment, Default: old.Default}
+	if err := retypeIndexes(&n, j); err != nil {
+		return nil, err
+	}
 	made, err := s.batch().AlterTable(x.ctx, n)
+	if err == nil {
+		err = s.renumberColumn(t.ID, old.ID, made.Columns[j].ID, to)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package sql
 import (
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"engram/db"
@@ -68,7 +69,9 @@ func catalogIndexes(r db.Reader) ([]catalog.Index, error) {
 		return nil, err
 	}
 	var out []catalog.Index
+	described := map[string]bool{}
 	for _, key := range keys {
+		described[strings.TrimPrefix(key, "index/")] = true
 		schema, name, _ := strings.Cut(strings.TrimPrefix(key, "index/"), ".")
 		x, ok, err := indexIn(r, schema, name)
 		if err != nil {
@@ -78,7 +81,32 @@ func catalogIndexes(r db.Reader) ([]catalog.Index, error) {
 			out = append(out, x.describe(schema, name))
 		}
 	}
+	for _, t := range r.Tables() {
+		for _, v := range t.Indexes { // the indexes that a table has from the start were never asked for by a statement
+			if !described[t.Schema+"."+v.Name] {
+				out = append(out, describeVectorIndex(t, v))
+			}
+		}
+	}
 	return out, nil
+}
+
+func describeVectorIndex(t *db.Table, v db.VectorIndex) catalog.Index {
+	c := &t.Columns[v.Column]
+	x := catalog.Index{Schema: t.Schema, Name: v.Name, Table: t.ID, Method: v.Kind.String(),
+		Keys: []catalog.IndexKey{{Column: c.ID, OpClass: className(vectorKind(c.Type.Kind, v.Metric), v.Metric)}}}
+	number := func(name string, n int) {
+		if n > 0 {
+			x.Parameters = append(x.Parameters, [2]string{name, strconv.Itoa(n)})
+		}
+	}
+	number("m", v.M)
+	number("ef_construction", v.EfConstruction)
+	number("lists", v.Lists)
+	if v.Compact {
+		x.Parameters = append(x.Parameters, [2]string{"profile", "compact"})
+	}
+	return x
 }
 
 // describe is the index as the catalog shows it.

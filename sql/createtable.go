@@ -108,6 +108,11 @@ func (s *Session) addLike(t *db.Table, like plan.LikeDef) {
 				t.PrimaryKey = n.Columns
 			}
 		}
+		for _, v := range source.Indexes {
+			v.ID, v.Column = 0, first+v.Column
+			v.Name = freeName(t, t.Name, t.Columns[v.Column].Name, "idx")
+			t.Indexes = append(t.Indexes, v)
+		}
 	}
 	if like.Constraints {
 		t.Checks = append(t.Checks, source.Checks...)
@@ -208,7 +213,7 @@ func constraintTaken(t *db.Table, name string) bool {
 			return true
 		}
 	}
-	return false
+	return slices.ContainsFunc(t.Indexes, func(v db.VectorIndex) bool { return v.Name == name })
 }
 
 // keyName is PostgreSQL's name of a key: table_pkey, table_a_b_key, table_a_b_idx.

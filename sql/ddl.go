@@ -73,6 +73,9 @@ func (s *Session) taken(schema, name string) (bool, error) {
 	if r != nil || err != nil {
 		return r != nil, err
 	}
+	if _, i := s.vectorIndex(schema, name); i >= 0 {
+		return true, nil
+	}
 	_, ok, err := s.findIndex(schema, name)
 	return ok, err
 }

@@ -14,7 +14,7 @@ import (
 
 // newRun makes what a statement's functions and relations look at.
 func (s *Session) newRun() *duckRun {
-	r := &duckRun{session: s, reader: s.batch()}
+	r := &duckRun{session: s, reader: s.batch(), tuning: s.tuning()}
 	r.env = s.catalogEnv(r.reader)
 	r.exprEnv = *s.env(&execution{})
 	return r

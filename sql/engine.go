@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/RoaringBitmap/roaring/v2/roaring64"
+
 	"engram/db"
 	"engram/sql/types"
 )
@@ -40,6 +42,8 @@ type Engine struct {
 	closed   bool
 
 	plans     *planCache
+	filters   *lru[*roaring64.Bitmap] // rows that predicates let through, read-only
+	costs     filterCosts
 	channels  channels
 	relations relations
 	locks     locks
@@ -49,7 +53,8 @@ type Engine struct {
 
 // Open makes an engine over an open database, which stays the caller's to close, after the engine.
 func Open(d *db.DB, o *Options) (*Engine, error) {
-	e := &Engine{db: d, sessions: map[int32]*Session{}, plans: newPlanCache()}
+	e := &Engine{db: d, sessions: map[int32]*Session{}, plans: newPlanCache(),
+		filters: newLRU[*roaring64.Bitmap](keptFilters)}
 	if o != nil {
 		e.options = *o
 	}

@@ -34,6 +34,7 @@ var errorRules = []errorRule{
 	{db.ErrInvalidValue, types.CodeDataException, ""},
 	{db.ErrInvalidTable, types.CodeInvalidTableDefinition, ""},
 	{db.ErrTableNotFound, types.CodeUndefinedTable, ""},
+	{db.ErrIndexNotFound, types.CodeUndefinedTable, ""},
 	{db.ErrTableExists, types.CodeDuplicateTable, ""},
 	{db.ErrColumnNotFound, types.CodeUndefinedColumn, ""},
 	{db.ErrSchemaNotFound, types.CodeInvalidSchemaName, ""},

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 
@@ -73,14 +72,6 @@ func (s *Session) forgetIndexes(id db.TableID) error {
 	return nil
 }
 
-// vectorClasses are pgvector's operator classes by method.
-var vectorClasses = map[string][]string{
-	"hnsw": {"vector_l2_ops", "vector_ip_ops", "vector_cosine_ops", "vector_l1_ops", "halfvec_l2_ops", "halfvec_ip_ops",
-		"halfvec_cosine_ops", "halfvec_l1_ops", "bit_hamming_ops", "bit_jaccard_ops"},
-	"ivfflat": {"vector_l2_ops", "vector_ip_ops", "vector_cosine_ops", "halfvec_l2_ops", "halfvec_ip_ops", "halfvec_cosine_ops",
-		"bit_hamming_ops"},
-}
-
 // createIndex runs CREATE INDEX. A unique one is a key of the table; the others are kept by name.
 func (s *Session) createIndex(u *plan.CreateIndex) error {
 	t, ok := tableOf(u.Relation)
@@ -97,6 +88,11 @@ func (s *Session) createIndex(u *plan.CreateIndex) error {
 			return nil
 		}
 		return alreadyExists(name)
+	}
+	if u.Concurrently {
+		if err := s.outsideBlock("CREATE INDEX CONCURRENTLY"); err != nil {
+			return err
+		}
 	}
 	if u.Unique {
 		return s.createUnique(t, u, name)
@@ -158,8 +154,9 @@ func (s *Session) createUnique(t *db.Table, u *plan.CreateIndex, name string) er
 	return err
 }
 
-func (s *Session) storeIndex(t *db.Table, u *plan.CreateIndex, name string) error {
-	x := storedIndex{Table: t.ID, Method: u.Method, Parameters: map[string]string{}, Where: u.Where}
+// recorded describes an index as the catalog shows it.
+func recorded(t *db.Table, u *plan.CreateIndex) *storedIndex {
+	x := &storedIndex{Table: t.ID, Method: u.Method, Parameters: map[string]string{}, Where: u.Where}
 	for _, c := range u.Columns {
 		id := uint32(0)
 		if c.Column >= 0 {
@@ -173,55 +170,49 @@ func (s *Session) storeIndex(t *db.Table, u *plan.CreateIndex, name string) erro
 		x.Parameters[p.Name] = p.Value
 		x.Order = append(x.Order, p.Name)
 	}
-	switch u.Method {
-	case "hnsw", "ivfflat":
-		if err := checkVectorIndex(t, u); err != nil {
-			return err
-		}
-		s.note("index %q is recorded; nearest-neighbour queries are answered exactly, without it", name)
-	case "btree", "hash", "gin", "gist", "brin", "spgist":
-		s.note("index %q is recorded; queries do not need it", name)
-	default:
-		return types.Errorf(types.CodeUndefinedObject, "access method %q does not exist", u.Method)
-	}
-	b, err := json.Marshal(x)
+	return x
+}
+
+// keep writes the description of an index under a name.
+func (x *storedIndex) keep(b *db.Batch, schema, name string) error {
+	text, err := json.Marshal(x)
 	if err != nil {
 		return err
 	}
-	return s.batch().SetSetting(indexKey(t.Schema, name), b)
+	return b.SetSetting(indexKey(schema, name), text)
 }
 
-func checkVectorIndex(t *db.Table, u *plan.CreateIndex) error {
-	if len(u.Columns) != 1 {
-		return unsupported("access method %q does not support multicolumn indexes", u.Method)
+func (s *Session) storeIndex(t *db.Table, u *plan.CreateIndex, name string) error {
+	switch u.Method {
+	case "btree", "hash", "gin", "gist", "brin", "spgist":
+		s.note("index %q is recorded; queries do not need it", name)
+		return recorded(t, u).keep(s.batch(), t.Schema, name)
 	}
-	c := u.Columns[0]
-	if c.OpClass != "" && !slices.Contains(vectorClasses[u.Method], c.OpClass) {
-		return types.Errorf(types.CodeUndefinedObject, "operator class %q does not exist for access method %q", c.OpClass, u.Method)
+	if _, ok := indexKinds[u.Method]; ok {
+		return s.createVectorIndex(t, u, name)
 	}
-	if c.Column < 0 {
-		return unsupported("vector indexes on expressions are not supported")
+	return types.Errorf(types.CodeUndefinedObject, "access method %q does not exist", u.Method)
+}
+
+// indexSchemas are where an index of that name is looked for.
+func (s *Session) indexSchemas(name plan.Name) []string {
+	if name.Schema == "" {
+		return s.searchPath()
 	}
-	ct := t.Columns[c.Column].Type
-	switch ct.Kind {
-	case db.Vector, db.Halfvec:
-		if ct.Dim() == 0 {
-			return types.Errorf(types.CodeInvalidTableDefinition, "column does not have dimensions")
-		}
-	case db.Bit:
-	default:
-		return types.Errorf(types.CodeUndefinedObject, "data type %s has no default operator class for access method %q", types.FromDB(ct), u.Method)
-	}
-	return nil
+	return []string{name.Schema}
 }
 
 // dropIndex runs DROP INDEX.
 func (s *Session) dropIndex(name plan.Name, u *plan.Drop) error {
-	schemas := []string{name.Schema}
-	if name.Schema == "" {
-		schemas = s.searchPath()
+	if u.Concurrently {
+		if err := s.outsideBlock("DROP INDEX CONCURRENTLY"); err != nil {
+			return err
+		}
 	}
-	for _, schema := range schemas {
+	for _, schema := range s.indexSchemas(name) {
+		if done, err := s.dropVectorIndex(schema, name.Name); done || err != nil {
+			return err
+		}
 		if _, ok, err := s.findIndex(schema, name.Name); err != nil {
 			return err
 		} else if ok {
@@ -249,141 +240,3 @@ func (s *Session) dropIndex(name plan.Name, u *plan.Drop) error {
 	}
 	return types.Errorf(types.CodeUndefinedObject, "index %q does not exist", name.Name)
 }
-
-// storedView is a view: its text and the names and types of its columns.
-type storedView struct {
-	OID     uint32       `json:"oid"`
-	Query   string       `json:"query"`
-	Columns []viewColumn `json:"columns"`
-}
-
-type viewColumn struct {
-	Name string `json:"name"`
-	OID  uint32 `json:"type"`
-	Mod  int32  `json:"mod"`
-}
-
-func viewKey(schema, name string) string { return "view/" + schema + "." + name }
-
-// firstViewOID is where the OIDs of views begin: above those of tables, schemas and roles.
-const firstViewOID = 3 << 29
-
-// viewIn finds a view. The description is made once for each text of its definition.
-func (s *Session) viewIn(r db.Reader, schema, name string) (*plan.Relation, error) {
-	b, ok, err := r.Setting(viewKey(schema, name))
-	if err != nil || !ok {
-		return nil, err
-	}
-	return s.engine.relations.ofView(schema, name, b)
-}
-
-func (rs *relations) ofView(schema, name string, b []byte) (*plan.Relation, error) {
-	rs.mu.Lock()
-	defer rs.mu.Unlock()
-	key := schema + "." + name + "\x00" + string(b)
-	if r := rs.views[key]; r != nil {
-		return r, nil
-	}
-	var v storedView
-	if err := json.Unmarshal(b, &v); err != nil {
-		return nil, fmt.Errorf("view %q: %w", name, err)
-	}
-	r := &plan.Relation{OID: v.OID, Schema: schema, Name: name, Kind: plan.View, Definition: v.Query}
-	for i, c := range v.Columns {
-		r.Columns = append(r.Columns, plan.RelColumn{Name: c.Name, Type: types.Type{OID: c.OID, Mod: c.Mod}, AttNum: int16(i + 1)})
-	}
-	if rs.views == nil || len(rs.views) > cachedStatements {
-		rs.views = map[string]*plan.Relation{}
-	}
-	rs.views[key] = r
-	return r, nil
-}
-
-// createView runs CREATE VIEW.
-func (s *Session) createView(u *plan.CreateView) error {
-	if u.Temporary {
-		return unsupported("temporary views are not supported")
-	}
-	schema, err := s.creationSchema(u.Name.Schema)
-	if err != nil {
-		return err
-	}
-	old, err := s.relationIn(s.batch(), schema, u.Name.Name)
-	if err != nil {
-		return err
-	}
-	if old != nil && (!u.Replace || old.Kind != plan.View) {
-		return alreadyExists(u.Name.Name)
-	}
-	a := &analyzed{plan: u.Plan, params: slices.Clone(u.Plan.Params)}
-	if err := s.resolveTypes(s.ctx, a); err != nil {
-		return err
-	}
-	v := storedView{Query: u.Query}
-	for i, c := range a.columns {
-		name := c.Name
-		if i < len(u.Columns) {
-			name = u.Columns[i]
-		}
-		v.Columns = append(v.Columns, viewColumn{name, c.Type.OID, c.Type.Mod})
-	}
-	if v.OID, err = s.viewOID(old); err != nil {
-		return err
-	}
-	b, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
-	return s.batch().SetSetting(viewKey(schema, u.Name.Name), b)
-}
-
-func (s *Session) viewOID(old *plan.Relation) (uint32, error) {
-	if old != nil {
-		return old.OID, nil
-	}
-	keys, err := s.batch().Settings("view/")
-	if err != nil {
-		return 0, err
-	}
-	next := uint32(firstViewOID)
-	for _, key := range keys {
-		schema, name, _ := strings.Cut(strings.TrimPrefix(key, "view/"), ".")
-		if r, err := s.viewIn(s.batch(), schema, name); err != nil {
-			return 0, err
-		} else if r != nil {
-			next = max(next, r.OID+1)
-		}
-	}
-	return next, nil
-}
-
-func (s *Session) dropView(name plan.Name, u *plan.Drop) error {
-	rel, err := s.resolve(s.batch(), name.Schema, name.Name)
-	switch {
-	case err != nil:
-		return err
-	case rel == nil && u.IfExists:
-		s.skipped(types.CodeSuccessfulCompletion, "view %q does not exist, skipping", name.Name)
-		return nil
-	case rel == nil:
-		return types.Errorf(types.CodeUndefinedTable, "view %q does not exist", name.Name)
-	case rel.Kind != plan.View:
-		return types.Errorf(types.CodeWrongObjectType, "%q is not a view", name.Name).WithHint("Use DROP TABLE to remove a table.")
-	}
-	return s.batch().SetSetting(viewKey(rel.Schema, rel.Name), nil)
-}
-
-func (s *Session) dropViewsOf(schema string) error {
-	keys, err := s.batch().Settings("view/" + schema + ".")
-	if err != nil {
-		return err
-	}
-	for _, key := range keys {
-		if err := s.batch().SetSetting(key, nil); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func isEOF(err error) bool { return errors.Is(err, io.EOF) }

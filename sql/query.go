@@ -18,6 +18,7 @@ type execution struct {
 	text     string
 	ctx      context.Context       // lives until the outcome is closed
 	binary   func(column int) bool // whether the client takes a column in binary; nil: none
+	report   *searchReport         // filled with what a search did, when not nil
 }
 
 // outcome is what running a statement gives.

@@ -29,6 +29,7 @@ type duckRun struct {
 	views     []*db.TableView // by the number that aliveFunction is given
 	returning string          // what stands for plan.ReturningRelation
 
+	tuning  searchTuning
 	exprEnv plan.Env // for functions of the analyser
 
 	mu  sync.Mutex // guards env, whose functions are called from several threads

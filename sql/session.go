@@ -28,6 +28,8 @@ type Session struct {
 	settings   *settings
 	style      *types.Style
 	styleOf    uint64 // settings.version that style was made from
+	tuned      *searchTuning
+	tunedOf    uint64 // settings.version that tuned was made from
 	txn        transaction
 	statements map[string]*Statement
 	portals    map[string]*Portal

@@ -5,8 +5,6 @@ import (
 	"math"
 	"strings"
 
-	"github.com/RoaringBitmap/roaring/v2/roaring64"
-
 	"engram/accel"
 	"engram/db"
 	"engram/sql/internal/duck"
@@ -22,11 +20,15 @@ const (
 // maxTopK bounds k: the hits of one call are held in memory.
 const maxTopK = 10_000_000
 
+// maxEf bounds ef_search, as in pgvector.
+const maxEf = 1000
+
 // topKCall is one call of cosine_top_k.
 type topKCall struct {
 	query                 []float32
 	k                     int64
 	table, column, filter string
+	ef                    int64 // 0: as the session says
 }
 
 // scored is a hit: the row's primary key and its cosine similarity.
@@ -35,8 +37,8 @@ type scored struct {
 	score float64
 }
 
-// topKChunk answers cosine_top_k(token, query, k, table_name, column_name, filter, ef_search) as a list of its hits. The
-// search is exact, so ef_search changes nothing. A NULL query or k finds nothing.
+// topKChunk answers cosine_top_k(token, query, k, table_name, column_name, filter, ef_search) as a list of its hits. A
+// NULL query or k finds nothing.
 func topKChunk(ctx context.Context, args []duck.Vector, rows int, out *duck.Writer) error {
 	run, err := runOf(ctx)
 	if err != nil {
@@ -53,6 +55,9 @@ func topKChunk(ctx context.Context, args []duck.Vector, rows int, out *duck.Writ
 		if !args[1].IsNull(i) && !args[2].IsNull(i) {
 			call := topKCall{query: args[1].Floats(i), k: args[2].Int64(i), table: text(3, i, defaultTable),
 				column: text(4, i, defaultColumn), filter: text(5, i, "")}
+			if !args[6].IsNull(i) {
+				call.ef = args[6].Int64(i)
+			}
 			if hits, err = run.topK(ctx, call); err != nil {
 				return err
 			}
@@ -70,6 +75,9 @@ func topKChunk(ctx context.Context, args []duck.Vector, rows int, out *duck.Writ
 func (r *duckRun) topK(ctx context.Context, c topKCall) ([]scored, error) {
 	if c.k < 0 || c.k > maxTopK {
 		return nil, types.Errorf(types.CodeInvalidParameterValue, "k must be between 0 and %d", maxTopK)
+	}
+	if c.ef < 0 || c.ef > maxEf {
+		return nil, types.Errorf(types.CodeInvalidParameterValue, "ef_search must be between 1 and %d", maxEf)
 	}
 	t, err := r.tableNamed(c.table)
 	if err != nil {
@@ -90,7 +98,13 @@ func (r *duckRun) topK(ctx context.Context, c topKCall) ([]scored, error) {
 	if err != nil {
 		return nil, err
 	}
-	hits, err := r.reader.Search(ctx, t, db.Query{Column: j, Near: query, K: int(c.k), Metric: accel.Cosine, Filter: filter})
+	q := db.Query{Column: j, Near: query, K: int(c.k), Metric: accel.Cosine, Filter: filter}
+	tuning := r.tuning
+	if c.ef != 0 {
+		tuning.ef = int(c.ef)
+	}
+	tuning.apply(&q)
+	hits, err := r.reader.Search(ctx, t, q)
 	if err != nil {
 		return nil, err
 	}
@@ -121,30 +135,6 @@ func vectorColumn(t *db.Table, name string) (int, error) {
 			types.FromDB(t.Columns[j].Type))
 	}
 	return j, nil
-}
-
-// filtered finds the rows for which a condition, given as SQL text over the table's columns, holds; nil means all.
-func (r *duckRun) filtered(ctx context.Context, t *db.Table, text string) (*roaring64.Bitmap, error) {
-	if strings.TrimSpace(text) == "" {
-		return nil, nil
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	e, err := r.session.engine.parseExpr(text, &scope{session: r.session, reader: r.reader}, r.session.engine.relations.ofTable(t), boolType)
-	if err != nil {
-		return nil, err
-	}
-	env := r.planEnv(ctx)
-	rows := roaring64.New()
-	err = r.reader.Scan(ctx, t, nil, func(id db.RowID, row db.Row) error {
-		env.Row = row
-		ok, err := holds(e, env)
-		if ok {
-			rows.Add(uint64(id))
-		}
-		return err
-	})
-	return rows, err
 }
 
 // fitQuery brings a query into the space of a column. A text embedding is looked for among joint embeddings as db makes

@@ -39,6 +39,7 @@ type transaction struct {
 	replay     *replay
 	notify     []notification
 	locks      []heldLock
+	builds     []indexBuild
 	xid        int64 // 0 until it is asked for
 	now        int64 // microseconds since 1970: what now() gives throughout the transaction
 }
@@ -146,9 +147,10 @@ func (s *Session) commitTxn(ctx context.Context) (committed bool, err error) {
 		return false, asError(err)
 	}
 	s.settings.commit()
-	pending := s.txn.notify
+	pending, builds := s.txn.notify, s.txn.builds
 	s.endTxn()
 	s.engine.publish(s.pid, pending)
+	s.buildIndexes(ctx, builds)
 	return true, nil
 }
 

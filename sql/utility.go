@@ -344,7 +344,9 @@ func (s *Session) runOther(x *execution, out *outcome, w ResultWriter) (bool, er
 		return true, s.inBlock("LOCK TABLE")
 	case *plan.Vacuum:
 		return true, s.vacuum(x.ctx, u)
-	case *plan.Checkpoint, *plan.Reindex:
+	case *plan.Reindex:
+		return true, s.reindex(x.ctx, u)
+	case *plan.Checkpoint:
 		return true, nil
 	case *plan.CreateExtension:
 		return true, s.createExtension(u)

@@ -75,11 +75,11 @@ func (x *index) methodOID() uint32 {
 	return 0
 }
 
-// vectorMethods are the access methods that pgvector adds to PostgreSQL.
+// vectorMethods are the access methods that pgvector adds to PostgreSQL, and ours.
 var vectorMethods = []struct {
 	name string
 	oid  uint32
-}{{"hnsw", types.VectorOID + 20}, {"ivfflat", types.VectorOID + 21}}
+}{{"hnsw", types.VectorOID + 20}, {"ivfflat", types.VectorOID + 21}, {"ivf", types.VectorOID + 22}, {"auto", types.VectorOID + 23}, {"flat", types.VectorOID + 24}}
 
 // keyText is one key of the index as it stands between the parentheses of CREATE INDEX.
 func (x *index) keyText(i int, withClass bool) string {

@@ -143,7 +143,7 @@ func (a *analyzer) inValues(l *node, items []*node, loc int32) *node {
 
 func membership(l *node, items []*node, t types.Type, loc int32) *node {
 	args := append([]*node{l}, items...)
-	return with(boolType, loc, args, template("($1 IN ($#))", args), func(env *Env) (any, error) {
+	n := with(boolType, loc, args, template("($1 IN ($#))", args), func(env *Env) (any, error) {
 		v, err := l.run(env)
 		if err != nil || v == nil {
 			return nil, err
@@ -171,6 +171,8 @@ func membership(l *node, items []*node, t types.Type, loc int32) *node {
 		}
 		return false, nil
 	})
+	n.value = oneOf{l: l, items: items}
+	return n
 }
 
 // anyAll is x op ANY (array) and x op ALL (array).
@@ -229,6 +231,7 @@ func (a *analyzer) inArray(l, arr *node, elemType types.Type, isAny bool, loc in
 	n := with(boolType, loc, args, template("CASE WHEN len($2) = 0 THEN FALSE WHEN $1 IS NULL OR $2 IS NULL THEN NULL WHEN list_contains($2, $1) THEN TRUE "+
 		"WHEN list_count($2) < len($2) THEN NULL ELSE FALSE END", args), nil)
 	n.run = a.anyAllRun("=", left, arr, types.Of(right.oid()), true, loc)
+	n.value = oneOf{l: left, array: arr}
 	if !isAny {
 		return not(n, loc)
 	}

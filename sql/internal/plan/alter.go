@@ -62,7 +62,12 @@ func (a *analyzer) definition(n *pgquery.Node) any {
 	case *pgquery.Node_CommentStmt:
 		return a.comment(v.CommentStmt)
 	case *pgquery.Node_ReindexStmt:
-		r := &Reindex{Kind: ObjectDatabase, Name: Name{Name: v.ReindexStmt.Name}}
+		r := &Reindex{Kind: pick(v.ReindexStmt.Kind == pgquery.ReindexObjectType_REINDEX_OBJECT_SCHEMA, ObjectSchema, ObjectDatabase), Name: Name{Name: v.ReindexStmt.Name}}
+		for _, o := range v.ReindexStmt.Params {
+			if d := o.GetDefElem(); d.Defname == "concurrently" {
+				r.Concurrently = d.Arg == nil || parameter(d).Value != "false"
+			}
+		}
 		if v.ReindexStmt.Relation != nil {
 			r.Name = rangeName(v.ReindexStmt.Relation)
 			r.Kind = pick(v.ReindexStmt.Kind == pgquery.ReindexObjectType_REINDEX_OBJECT_INDEX, ObjectIndex, ObjectTable)

@@ -190,10 +190,12 @@ func (a *analyzer) paramRef(n int32, loc int32) *node {
 	p := &node{kind: paramNode, param: i, loc: loc, a: a}
 	p.out = func(w *printer) {
 		if d := duckType(p.Type()); d != "" && !p.isUnknown() {
-			w.str("CAST(", paramText(i), " AS ", d, ")")
+			w.str("CAST(")
+			w.param(i)
+			w.str(" AS ", d, ")")
 			return
 		}
-		w.str(paramText(i))
+		w.param(i)
 	}
 	p.run = func(env *Env) (any, error) {
 		if i > len(env.Params) {

@@ -129,20 +129,38 @@ type DirectPlan struct {
 
 // KNN is a nearest-neighbour query: SELECT Project FROM Relation WHERE Filter ORDER BY column Op Query LIMIT.
 //
-// Filter and Project are evaluated over Env.Row (one value a column of Relation; only FilterColumns or
-// ProjectColumns need values); Project also over Env.Distance, as pgvector would print the operator's result.
+// Project is evaluated over Env.Row (one value a column of Relation; only ProjectColumns need values) and over Env.Distance, as pgvector would print the operator's result.
 // Rows whose vector is NULL come last in PostgreSQL: they are wanted only when fewer than limit rows have vectors.
 type KNN struct {
 	Relation       *Relation
-	Column         int    // position in Relation.Columns
-	Op             string // <-> <=> <#> <+> <~> <%>
-	Query          Expr   // []float32 (string of bits for bit columns); NULL orders nothing
-	Limit          Expr   // int64 >= 0; evaluates to nil for LIMIT NULL, and is nil when there is none: all rows
-	Offset         Expr   // int64; nil when there is none
-	Filter         Expr   // bool; nil = all rows
-	FilterColumns  []int
+	Column         int        // position in Relation.Columns
+	Op             string     // <-> <=> <#> <+> <~> <%>
+	Query          Expr       // []float32 (string of bits for bit columns); NULL orders nothing
+	Limit          Expr       // int64 >= 0; evaluates to nil for LIMIT NULL, and is nil when there is none: all rows
+	Offset         Expr       // int64; nil when there is none
+	Filter         *RowFilter // nil = all rows
 	Project        []Expr
 	ProjectColumns []int
+	ShowsDistance  bool // Project reads Env.Distance
+}
+
+// RowFilter is a WHERE over the rows of one table. Go can evaluate it by Cond, DuckDB by SQL; both mean the same.
+type RowFilter struct {
+	Text     string // as EXPLAIN shows it
+	Cond     Expr   // bool over Env.Row; nil = only DuckDB can tell
+	Columns  []int  // those that Cond reads
+	SQL      string // SELECT of the RowIDColumn of the rows for which it holds
+	Params   []int  // what $1, $2 ... of SQL are among the statement's parameters, from 1
+	Keys     *KeySet
+	Volatile bool // may hold for other rows the next time, although table and parameters are the same
+	Subquery bool // reads other tables too
+}
+
+// KeySet is a condition that pins a unique key of one column to a few values; Cond still has to be looked at.
+type KeySet struct {
+	Unique int    // position in Relation.Uniques
+	Values []Expr // of the column's type; NULL finds nothing
+	Array  Expr   // a []any of values instead, when Values is nil
 }
 
 // PointRead reads at most one row by a unique key: SELECT Project FROM Relation WHERE key = ... AND Filter.

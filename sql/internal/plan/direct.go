@@ -6,42 +6,17 @@ import (
 	"engram/sql/types"
 )
 
-var distanceOperators = map[string]bool{"<->": true, "<=>": true, "<#>": true, "<+>": true, "<~>": true, "<%>": true}
-
-// distance marks the call of a distance operator. Once it is the order of a nearest-neighbour query, its value comes with
-// the hit instead of being computed again.
-type distance struct {
-	op    string
-	l, r  *node
-	given bool
-}
-
-func distanceNode_(n *node, op string, args []*node) *node {
-	d := &distance{op: op, l: args[0], r: args[1]}
-	run := n.run
-	n.value = d
-	if run == nil {
-		return n
-	}
-	n.run = func(env *Env) (any, error) {
-		if d.given {
-			return env.Distance, nil
-		}
-		return run(env)
-	}
-	return n
-}
-
 // directPlan finds a way for a query that needs no DuckDB; nil when there is none.
 func (a *analyzer) directPlan(sq *selectQuery) *DirectPlan {
 	if len(sq.ctes) > 0 || sq.left != nil || sq.distinct || len(sq.distinctOn) > 0 || len(sq.group) > 0 || sq.having != nil {
 		return nil
 	}
-	for _, n := range []*node{sq.limit, sq.offset, sq.where} {
+	for _, n := range []*node{sq.limit, sq.offset} {
 		if n != nil && n.run == nil {
 			return nil
 		}
 	}
+	inGo := sq.where == nil || sq.where.run != nil
 	if sq.rows != nil {
 		return a.directValues(sq)
 	}
@@ -51,7 +26,7 @@ func (a *analyzer) directPlan(sq *selectQuery) *DirectPlan {
 		}
 	}
 	if len(sq.from) == 0 {
-		if len(sq.order) > 0 {
+		if len(sq.order) > 0 || !inGo {
 			return nil
 		}
 		v := &Values{Rows: [][]Expr{exprList(sq.cols)}, Filter: asExpr(sq.where), Limit: asExpr(sq.limit), Offset: asExpr(sq.offset)}
@@ -60,7 +35,7 @@ func (a *analyzer) directPlan(sq *selectQuery) *DirectPlan {
 	if len(sq.from) != 1 || sq.from[0].plain == nil || sq.from[0].plain.rel.Kind != Table {
 		return nil
 	}
-	if p := a.pointRead(sq); p != nil {
+	if p := a.pointRead(sq); p != nil && inGo {
 		return &DirectPlan{Point: p}
 	}
 	if k := a.nearest(sq); k != nil {
@@ -113,6 +88,17 @@ func columnsOf(nodes ...*node) []int {
 	return slices.Compact(out)
 }
 
+// ColumnsOf lists the positions of the columns that an expression of this package reads from Env.Row, rising.
+func ColumnsOf(e Expr) []int {
+	switch n := e.(type) {
+	case *node:
+		return columnsOf(n)
+	case keyExpr:
+		return columnsOf(n.node)
+	}
+	return nil
+}
+
 func collectColumns(n *node, out *[]int) {
 	if n == nil {
 		return
@@ -134,37 +120,6 @@ func colNodes(cols []*outCol) []*node {
 		out[i] = c.n
 	}
 	return out
-}
-
-// nearest recognises ORDER BY column <op> query LIMIT k.
-func (a *analyzer) nearest(sq *selectQuery) *KNN {
-	if len(sq.order) != 1 || sq.limit == nil || sq.order[0].desc || sq.order[0].nullsFirst {
-		return nil
-	}
-	d, ok := sq.order[0].n.value.(*distance)
-	if !ok {
-		return nil
-	}
-	col, query := d.l, d.r
-	if col.kind != columnNode {
-		col, query = d.r, d.l
-	}
-	if col.kind != columnNode || query.run == nil || len(columnsOf(query)) > 0 || query.props&hasSubquery != 0 {
-		return nil
-	}
-	key := text(sq.order[0].n)
-	for _, root := range append(colNodes(sq.cols), sq.order[0].n) {
-		root.walk(func(n *node) bool {
-			if x, ok := n.value.(*distance); ok && text(n) == key {
-				x.given = true
-			}
-			return true
-		})
-	}
-	k := &KNN{Relation: col.col.rte.rel, Column: col.col.index, Op: d.op, Query: query, Limit: asExpr(sq.limit), Offset: asExpr(sq.offset),
-		Filter: asExpr(sq.where), FilterColumns: columnsOf(sq.where), Project: exprList(sq.cols), ProjectColumns: columnsOf(colNodes(sq.cols)...)}
-	a.relationNumber(k.Relation)
-	return k
 }
 
 // pointRead recognises WHERE key = ... over the columns of a unique key.
@@ -277,12 +232,7 @@ func (k keyExpr) Eval(env *Env) (any, error) {
 func explainDirect(d *DirectPlan) []string {
 	switch {
 	case d.KNN != nil:
-		k := d.KNN
-		lines := []string{"Limit", "  ->  Vector Search on " + k.Relation.Name, "        Order By: (" + ident(k.Relation.Columns[k.Column].Name) + " " + k.Op + " query)"}
-		if k.Filter != nil {
-			lines = append(lines, "        Filter: "+text(k.Filter.(*node)))
-		}
-		return lines
+		return explainNearest(d.KNN)
 	case d.Point != nil:
 		return []string{"Key Lookup on " + d.Point.Relation.Name}
 	case len(d.Values.Rows) > 1:

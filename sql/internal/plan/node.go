@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -163,6 +164,22 @@ func lax(args []*node, f func(env *Env, v []any) (any, error)) func(*Env) (any, 
 type printer struct {
 	strings.Builder
 	session bool // SessionToken was printed
+
+	renumber bool  // parameters are numbered as they come
+	params   []int // what those numbers mean
+}
+
+// param prints $n.
+func (p *printer) param(n int) {
+	if p.renumber {
+		i := slices.Index(p.params, n)
+		if i < 0 {
+			i = len(p.params)
+			p.params = append(p.params, n)
+		}
+		n = i + 1
+	}
+	p.WriteString(paramText(n))
 }
 
 func (p *printer) str(s ...string) {

@@ -127,7 +127,11 @@ func dumpDirect(b *strings.Builder, d *DirectPlan) {
 	case d.KNN != nil:
 		k := d.KNN
 		fmt.Fprintf(b, "knn: %s.%s %s %s limit %s offset %s\n", k.Relation.Name, k.Relation.Columns[k.Column].Name, k.Op, exprText(k.Query), exprText(k.Limit), exprText(k.Offset))
-		fmt.Fprintf(b, "filter: %s columns %v\nproject: %s columns %v\n", exprText(k.Filter), k.FilterColumns, exprTexts(k.Project), k.ProjectColumns)
+		f := k.Filter
+		if f == nil {
+			f = &RowFilter{}
+		}
+		fmt.Fprintf(b, "filter: %s columns %v\nproject: %s columns %v\n", exprText(f.Cond), f.Columns, exprTexts(k.Project), k.ProjectColumns)
 	case d.Point != nil:
 		p := d.Point
 		fmt.Fprintf(b, "point: %s unique %d key %s filter %s\nproject: %s columns %v\n", p.Relation.Name, p.Unique, exprTexts(p.Key), exprText(p.Filter), exprTexts(p.Project), p.ProjectColumns)

@@ -391,10 +391,11 @@ type Vacuum struct {
 // Checkpoint is CHECKPOINT.
 type Checkpoint struct{}
 
-// Reindex is REINDEX.
+// Reindex is REINDEX of an index, a table, a schema or the database.
 type Reindex struct {
-	Kind ObjectKind
-	Name Name
+	Kind         ObjectKind
+	Name         Name
+	Concurrently bool
 }
 
 // Lock is LOCK TABLE: under snapshot isolation there is nothing to wait for, but the relations must exist.
