@@ -25,6 +25,7 @@ type benchAnn struct {
 	EfBuild  int      `name:"ef-construction" help:"Search width of the build, 0 to choose."`
 	Lists    int      `help:"Lists of ivf, 0 to choose."`
 	Threads  int      `help:"Threads of the build, 0 for all."`
+	Reuse    bool     `help:"Take the index of an earlier run with the same options, if there is one."`
 	Memory   int64    `help:"Bytes the build may use, 0 for no limit."`
 	Sweep    []int    `help:"Search widths (ivf: lists looked into)."`
 	Rounds   int      `default:"3" help:"Rounds of each width; the fastest counts."`
@@ -59,7 +60,7 @@ func (c *benchAnn) Run(ctx context.Context) error {
 		c.Sweep = sweeps[c.Index]
 	}
 	o := annbench.Options{
-		Kind: c.Index, M: c.M, EfBuild: c.EfBuild, Lists: c.Lists, Threads: c.Threads, Memory: c.Memory, Efs: c.Sweep, Rounds: c.Rounds,
+		Kind: c.Index, M: c.M, EfBuild: c.EfBuild, Lists: c.Lists, Threads: c.Threads, Reuse: c.Reuse, Memory: c.Memory, Efs: c.Sweep, Rounds: c.Rounds,
 		Filters: c.Filters, FilterEf: c.FilterEf, Peers: c.Peers, PeerEfs: c.PeerEfs, Dir: c.Data, Progress: tell,
 	}
 	if c.Compact {

@@ -90,7 +90,7 @@ func (b *builder) build(ctx context.Context) error {
 		return fmt.Errorf("%w: %d bytes for %d rows, allowed are %d", index.ErrMemory, need, x.n, b.cfg.Memory)
 	}
 	x.codes = arena(x.n * x.size)
-	x.links = make([]uint32, x.n*(x.degree+1))
+	x.links = words(x.n * (x.degree + 1))
 	if err := b.encode(ctx); err != nil {
 		return err
 	}

@@ -1,9 +1,12 @@
 package annbench
 
 import (
+	"bufio"
 	"context"
 	"fmt"
+	"io"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
@@ -11,6 +14,8 @@ import (
 
 	"engram/accel"
 	"engram/index"
+	"engram/index/hnsw"
+	"engram/index/ivf"
 )
 
 // Report is what `engram bench ann --json` prints.
@@ -42,6 +47,7 @@ type Options struct {
 	EfBuild  int
 	Lists    int
 	Threads  int
+	Reuse    bool // take the index that an earlier run made with the same options, if there is one
 	Memory   int64
 	Efs      []int
 	Rounds   int
@@ -92,12 +98,22 @@ func Run(ctx context.Context, d *Dataset, o Options) (*Report, error) {
 // described is what an index file says of itself.
 type described interface {
 	index.Searcher
+	io.WriterTo
 	Bytes() int64
 	Describe() string
 }
 
-// makers make the kinds of index that Run knows beside the exact one.
-var makers = map[string]func(ctx context.Context, rows *index.Rows, d *Dataset, o *Options) (described, error){"hnsw": makeHNSW}
+// maker makes a kind of index and opens what it wrote.
+type maker struct {
+	build func(ctx context.Context, rows *index.Rows, d *Dataset, o *Options) (described, error)
+	open  func(data []byte, rows *index.Rows) (described, error)
+}
+
+// makers are the kinds of index that Run knows beside the exact one.
+var makers = map[string]maker{
+	"hnsw": {makeHNSW, func(data []byte, rows *index.Rows) (described, error) { return hnsw.Open(data, rows) }},
+	"ivf":  {makeIVF, func(data []byte, rows *index.Rows) (described, error) { return ivf.Open(data, rows) }},
+}
 
 func build(ctx context.Context, d *Dataset, o *Options, r *Report) (index.Searcher, error) {
 	rows, err := d.Rows()
@@ -111,15 +127,48 @@ func build(ctx context.Context, d *Dataset, o *Options, r *Report) (index.Search
 	if !ok {
 		return nil, fmt.Errorf("no index %q: there are flat, hnsw, ivf", o.Kind)
 	}
-	start := time.Now()
-	x, err := maker(ctx, rows, d, o)
+	path := filepath.Join(o.Dir, "cache", fmt.Sprintf("%s-%d-%s-%d-%d-%d-%d.idx", d.Name, d.N, o.Kind, o.Profile, o.M, o.EfBuild, o.Lists))
+	if !o.Reuse || !exists(path) {
+		start := time.Now()
+		x, err := maker.build(ctx, rows, d, o)
+		if err != nil {
+			return nil, err
+		}
+		r.BuildSeconds = time.Since(start).Seconds()
+		if err := save(x, path); err != nil {
+			return nil, err
+		}
+	}
+	file, err := mapFile(path)
 	if err != nil {
 		return nil, err
 	}
-	r.BuildSeconds = time.Since(start).Seconds()
+	start := time.Now()
+	x, err := maker.open(file, rows)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	r.OpenSeconds = time.Since(start).Seconds()
 	r.BytesPerVector = float64(x.Bytes()) / float64(max(1, d.N))
 	r.Described = x.Describe()
 	return x, nil
+}
+
+// save writes an index where a later run with Reuse finds it.
+func save(x described, path string) error {
+	f, err := os.Create(path + ".tmp")
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	w := bufio.NewWriterSize(f, 1<<20)
+	if _, err := x.WriteTo(w); err != nil {
+		return err
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	return os.Rename(path+".tmp", path)
 }
 
 // Machine names the processor and how many of it there are.
