@@ -59,7 +59,7 @@ func (c *Config) fill() {
 	}
 	c.M = min(max(c.M, 4), 128)
 	if c.EfConstruction <= 0 {
-		c.EfConstruction = 150
+		c.EfConstruction = 200
 	}
 	c.EfConstruction = max(c.EfConstruction, c.M)
 	if c.Threads <= 0 {
@@ -114,7 +114,7 @@ func (b *builder) fit(ctx context.Context) error {
 		}
 		sample = append(sample, b.space.row(ord)...)
 	}
-	lean, err := quant.FitLean(ctx, b.space.dim, sample, tAgree, 0)
+	lean, err := quant.FitLean(ctx, b.space.dim, sample, leanAgreement, 0)
 	if err != nil {
 		return err
 	}
@@ -123,7 +123,7 @@ func (b *builder) fit(ctx context.Context) error {
 }
 
 // leanAgreement is how well codes must tell near rows apart: see quant.FitLean.
-const leanAgreement = 0.98
+const leanAgreement = 0.998
 
 // encode makes the code records, a share of the rows at a time.
 func (b *builder) encode(ctx context.Context) error {
@@ -168,9 +168,6 @@ func (b *builder) shuffle() {
 	}
 	r.Shuffle(len(b.order), func(i, j int) { b.order[i], b.order[j] = b.order[j], b.order[i] })
 	entries := min(len(b.order), max(64, min(1024, int(math.Sqrt(float64(x.n))))))
-	if tEntries > 0 {
-		entries = tEntries
-	}
 	x.entries = append([]uint32(nil), b.order[:entries]...)
 	x.copyEntries()
 }

@@ -21,7 +21,7 @@ type chooser struct {
 }
 
 // slack is by how much a squared dist between candidates must be below that to the row for one to stand for the other.
-const slack = 1.0
+const slack = 1.15
 
 // choose returns up to most of the candidates in c.keys, whose dists lack offset; the result lasts until the next call.
 func (c *chooser) choose(x *Index, offset float32, most int) []uint32 {
@@ -47,7 +47,7 @@ func (c *chooser) choose(x *Index, offset float32, most int) []uint32 {
 		c.query.Gather(x.codes, c.ids, to)
 		j := 0
 		for i, d := range to {
-			if (d+own)*tSlack >= c.dists[i] {
+			if (d+own)*slack >= c.dists[i] {
 				c.ids[j], c.dists[j] = c.ids[i], c.dists[i]
 				j++
 			}
