@@ -21,6 +21,10 @@ func (s *Session) explain(x *execution, u *plan.Explain) ([][]any, error) {
 	for _, line := range p.Explain {
 		lines = append(lines, "  "+line)
 	}
+	doc := map[string]any{"Node Type": nodeType(p), "Road": p.Road.String()}
+	if p.Direct != nil && p.Direct.KNN != nil {
+		lines = append(lines, s.explainIndexes(p.Direct.KNN, u.Verbose, doc)...)
+	}
 	for _, r := range s.explained(p) {
 		line, err := s.explainTable(r)
 		if err != nil {
@@ -38,13 +42,13 @@ func (s *Session) explain(x *execution, u *plan.Explain) ([][]any, error) {
 		lines = append(lines, text...)
 	}
 	if u.Analyze {
-		more, err := s.explainAnalyze(x, p)
+		more, err := s.explainAnalyze(x, p, doc)
 		if err != nil {
 			return nil, err
 		}
 		lines = append(lines, more...)
 	}
-	return explainRows(lines, u.Format)
+	return explainRows(lines, doc, u.Format)
 }
 
 // explained lists the relations of a plan.
@@ -117,13 +121,17 @@ func (s *Session) duckPlan(x *execution, p *plan.Plan) ([]string, error) {
 	return lines, nil
 }
 
-func (s *Session) explainAnalyze(x *execution, p *plan.Plan) ([]string, error) {
+func (s *Session) explainAnalyze(x *execution, p *plan.Plan, doc map[string]any) ([]string, error) {
 	a := &analyzed{plan: p, params: x.analyzed.params}
 	if err := s.resolveTypes(x.ctx, a); err != nil {
 		return nil, err
 	}
+	var report *searchReport
+	if p.Direct != nil && p.Direct.KNN != nil {
+		report = &searchReport{}
+	}
 	start := time.Now()
-	out, err := s.run(&execution{session: s, analyzed: a, params: x.params, text: x.text, ctx: x.ctx}, nil)
+	out, err := s.run(&execution{session: s, analyzed: a, params: x.params, text: x.text, ctx: x.ctx, report: report}, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -139,10 +147,16 @@ func (s *Session) explainAnalyze(x *execution, p *plan.Plan) ([]string, error) {
 		}
 		n++
 	}
-	return []string{fmt.Sprintf("Actual rows: %d", n), fmt.Sprintf("Execution Time: %.3f ms", float64(time.Since(start).Microseconds())/1000)}, nil
+	took := float64(time.Since(start).Microseconds()) / 1000
+	doc["Actual Rows"], doc["Execution Time"] = n, took
+	var lines []string
+	if report != nil {
+		lines = report.lines(doc)
+	}
+	return append(lines, fmt.Sprintf("Actual rows: %d", n), fmt.Sprintf("Execution Time: %.3f ms", took)), nil
 }
 
-func explainRows(lines []string, format string) ([][]any, error) {
+func explainRows(lines []string, doc map[string]any, format string) ([][]any, error) {
 	switch format {
 	case "", "text":
 		rows := make([][]any, len(lines))
@@ -151,7 +165,13 @@ func explainRows(lines []string, format string) ([][]any, error) {
 		}
 		return rows, nil
 	case "json":
-		b, err := json.MarshalIndent([]map[string]any{{"Plan": lines}}, "", "  ")
+		doc["Text"] = lines
+		top := map[string]any{"Plan": doc}
+		if took, ok := doc["Execution Time"]; ok {
+			top["Execution Time"] = took
+			delete(doc, "Execution Time")
+		}
+		b, err := json.MarshalIndent([]map[string]any{top}, "", "  ")
 		return [][]any{{string(b)}}, err
 	}
 	return nil, unsupported("EXPLAIN (FORMAT %s) is not supported", format)

@@ -28,6 +28,12 @@ func (e *Engine) parseExpr(text string, sc plan.Scope, rel *plan.Relation, want 
 	return plan.ParseExpr(text, sc, rel, want)
 }
 
+// parseFilter is plan.ParseFilter.
+func (e *Engine) parseFilter(text string, sc plan.Scope, rel *plan.Relation) (f *plan.RowFilter, relations []*plan.Relation, err error) {
+	defer e.rescue(&err)
+	return plan.ParseFilter(text, sc, rel)
+}
+
 // coerceExpr is plan.CoerceExpr.
 func (e *Engine) coerceExpr(in plan.Expr, to types.Type) (x plan.Expr, err error) {
 	defer e.rescue(&err)

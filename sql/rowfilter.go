@@ -347,9 +347,11 @@ func (r *duckRun) filtered(ctx context.Context, t *db.Table, text string) (*roar
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	e, err := r.session.engine.parseExpr(text, &scope{session: r.session, reader: r.reader}, r.session.engine.relations.ofTable(t), boolType)
+	s := r.session
+	p, relations, err := s.engine.parseFilter(text, &scope{session: s, reader: r.reader}, s.engine.relations.ofTable(t))
 	if err != nil {
 		return nil, err
 	}
-	return scanFilter(ctx, r.reader, t, e, plan.ColumnsOf(e), r.planEnv(ctx))
+	x := &execution{session: s, analyzed: &analyzed{plan: &plan.Plan{Relations: relations}}, ctx: ctx}
+	return s.rowFilter(x, t, p, r.planEnv(ctx)).rows(&searchReport{})
 }

@@ -28,6 +28,13 @@ var tableFunctions = map[string]tableFunction{
 			{"column_name", types.TextOID, false}, {"filter", types.TextOID, false}, {"ef_search", types.Int8OID, false}},
 		columns: []tableParam{{name: "id", typ: types.Int8OID}, {name: "score", typ: types.Float8OID}},
 	},
+	"index_recall": {
+		params: []tableParam{{"table_name", types.TextOID, true}, {"column_name", types.TextOID, true}, {"samples", types.Int8OID, false},
+			{"k", types.Int8OID, false}, {"ef_search", types.Int8OID, false}, {"probes", types.Int8OID, false}, {"metric", types.TextOID, false}},
+		columns: []tableParam{{name: "index", typ: types.TextOID}, {name: "samples", typ: types.Int8OID}, {name: "k", typ: types.Int8OID},
+			{name: "recall", typ: types.Float8OID}, {name: "worst", typ: types.Float8OID}, {name: "index_ms", typ: types.Float8OID},
+			{name: "exact_ms", typ: types.Float8OID}, {name: "segments", typ: types.Int8OID}, {name: "indexed_segments", typ: types.Int8OID}},
+	},
 	"hybrid_search": {
 		params: []tableParam{{"query", types.VectorOID, true}, {"k", types.Int8OID, true}, {"alpha", types.Float8OID, false},
 			{"beta", types.Float8OID, false}, {"hops", types.Int8OID, false}, {"text_query", types.TextOID, false},

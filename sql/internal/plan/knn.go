@@ -37,9 +37,9 @@ func (a *analyzer) nearest(sq *selectQuery) *KNN {
 	if !ok {
 		return nil
 	}
-	col, query := d.l, d.r
+	col, query := bare(d.l), d.r
 	if col.kind != columnNode {
-		col, query = d.r, d.l
+		col, query = bare(d.r), d.l
 	}
 	if col.kind != columnNode || query.run == nil || len(columnsOf(query)) > 0 || query.props&hasSubquery != 0 {
 		return nil
@@ -67,6 +67,14 @@ func (a *analyzer) nearest(sq *selectQuery) *KNN {
 		k.Filter = a.rowFilter(sq)
 	}
 	return k
+}
+
+// bare is the column under the cast that a halfvec needs to be compared, which changes no value; else the node itself.
+func bare(n *node) *node {
+	if n.kind != columnNode && len(n.args) == 1 && n.args[0].kind == columnNode && n.oid() == types.VectorOID && n.args[0].oid() == types.HalfvecOID {
+		return n.args[0]
+	}
+	return n
 }
 
 // rowFilter describes a WHERE for those who look for the rows that it lets through.
@@ -109,8 +117,8 @@ func keySet(t *node, rel *Relation) *KeySet {
 	if !ok || m.l.kind != columnNode || m.l.col.rte.rel != rel || m.l.props&hasSubquery != 0 {
 		return nil
 	}
-	same := func(n *node, t types.Type) bool {
-		return n.run != nil && len(columnsOf(n)) == 0 && n.props&(hasSubquery|isVolatile) == 0 && t.OID == n.oid() && t.OID != types.BpcharOID
+	fixed := func(n *node) bool {
+		return n.run != nil && len(columnsOf(n)) == 0 && n.props&(hasSubquery|isVolatile) == 0
 	}
 	for u, cols := range rel.Uniques {
 		if len(cols) != 1 || cols[0] != m.l.col.index {
@@ -118,15 +126,14 @@ func keySet(t *node, rel *Relation) *KeySet {
 		}
 		ct := rel.Columns[cols[0]].Type
 		if m.array != nil {
-			elem, _ := types.ElemOf(m.array.Type())
-			if m.array.run != nil && len(columnsOf(m.array)) == 0 && m.array.props&(hasSubquery|isVolatile) == 0 && elem.OID == ct.OID && ct.OID != types.BpcharOID {
+			if elem, _ := types.ElemOf(m.array.Type()); fixed(m.array) && keyType(elem.OID, ct.OID) {
 				return &KeySet{Unique: u, Array: m.array}
 			}
 			continue
 		}
 		k := &KeySet{Unique: u}
 		for _, it := range m.items {
-			if same(it, ct) {
+			if fixed(it) && keyType(it.oid(), ct.OID) {
 				k.Values = append(k.Values, it)
 			}
 		}
@@ -135,6 +142,16 @@ func keySet(t *node, rel *Relation) *KeySet {
 		}
 	}
 	return nil
+}
+
+// keyType reports whether every value of one type is one of a key's.
+func keyType(value, key uint32) bool {
+	if isInt(value) && isInt(key) {
+		lo, _ := intRange(value)
+		least, _ := intRange(key)
+		return lo >= least
+	}
+	return value == key && key != types.BpcharOID || isText(value) && isText(key) && key != types.BpcharOID
 }
 
 // explainNearest describes a nearest-neighbour query as EXPLAIN prints it.

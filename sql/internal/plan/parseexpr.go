@@ -1,6 +1,8 @@
 package plan
 
 import (
+	pgquery "github.com/pganalyze/pg_query_go/v6"
+
 	"engram/sql/types"
 )
 
@@ -74,4 +76,34 @@ func CoerceExpr(e Expr, t types.Type) (Expr, error) {
 		}
 		return castValue(env, e.Type(), t, v, false)
 	}}, nil
+}
+
+// ParseFilter analyses the text of a condition over the rows of a table. relations are what the tokens of its SQL name.
+func ParseFilter(text string, sc Scope, rel *Relation) (f *RowFilter, relations []*Relation, err error) {
+	stmts, err := Parse("SELECT " + text)
+	if err != nil {
+		return nil, nil, err
+	}
+	var target *pgquery.Node
+	if len(stmts) == 1 {
+		if s := stmts[0].node.GetSelectStmt(); s != nil && len(s.TargetList) == 1 && len(s.FromClause) == 0 && s.WhereClause == nil &&
+			s.Op <= pgquery.SetOperation_SETOP_NONE && s.TargetList[0].GetResTarget().Name == "" {
+			target = s.TargetList[0].GetResTarget().Val
+		}
+	}
+	if target == nil {
+		return nil, nil, types.Errorf(types.CodeSyntaxError, "\"%s\" is not one expression", text)
+	}
+	a := newAnalyzer(stmts[0], sc, nil)
+	a.inView = true // positions would count in a text that the user did not write
+	var p *Plan
+	defer func() { a.rescue(&p, &err) }()
+	q := &query{}
+	sq := &selectQuery{q: q}
+	sq.from = []*fromItem{a.rangeVar(q, &pgquery.RangeVar{Schemaname: rel.Schema, Relname: rel.Name})}
+	sq.where = a.refuse(a.condition(q, target, "WHERE"), hasAggregate|hasWindow|hasSet, "WHERE")
+	if len(a.params) > 0 {
+		a.fail(-1, types.CodeUndefinedParameter, "there is no parameter $1")
+	}
+	return a.rowFilter(sq), a.plan.Relations, nil
 }
