@@ -40,20 +40,26 @@ func (x *Index) search(w *walker, q *accel.Query, k int, o *index.SearchOptions,
 		ef = defaultEf
 	}
 	ef = max(ef, k)
+	w.scored = 0
+	defer func() { stats.Scored = w.scored }()
+	w.filter.begin(o, x.n)
+	defer w.filter.end()
+	if !w.filter.none() {
+		x.filtered(w, q, k, ef, o, stats)
+		return
+	}
 	if x.lean == nil || ef >= x.n/2 || !x.aim(w, q.Vector(), ef) {
-		x.flat.scan(q, o, w)
-		stats.Scored = w.scored
+		x.scanRows(w, q, o)
 		return
 	}
 	w.enter(x, x.entries, x.theirs)
 	w.walk(x, ef, o.Done)
-	stats.Scored = w.scored
-	ids := w.ids[:0]
-	for _, key := range w.pool[:min(len(w.pool), reranked(k, ef))] {
-		ids = append(ids, keyOrd(key))
+	if x.rerankPool(w, q, k, ef, stats) < k && !(o.Done != nil && stopped(o.Done)) {
+		// Rows without a code are wanted too.
+		w.best.top.Reset(k)
+		stats.Reranked = 0
+		x.scanRows(w, q, o)
 	}
-	x.flat.show(q, ids, &w.best)
-	stats.Reranked = int64(len(ids))
 }
 
 // reranked is how many rows of a pool of ef are compared exactly to find the k nearest: codes misplace a row by a few places, and

@@ -20,6 +20,8 @@ type walker struct {
 	dists   []float32
 	scored  int64
 	links   []uint32 // a copy, while others change them
+	passing []uint32 // rows or entries that the filter was asked for
+	filter  filter
 	best    rerank
 	chosen  chooser
 }
@@ -55,6 +57,11 @@ func (w *walker) begin(n, ef, degree int) {
 		w.pool = make([]uint64, 0, 2*(ef+1))
 	}
 	w.pool, w.next, w.scored = w.pool[:0], 0, 0
+	w.room(degree)
+}
+
+// room makes room for the rows of one step.
+func (w *walker) room(degree int) {
 	if most := max(degree, entryBlock); cap(w.ids) < most {
 		w.ids, w.dists = make([]uint32, most), make([]float32, most)
 		w.links = make([]uint32, most)
