@@ -13,6 +13,7 @@ import (
 
 type benchCommand struct {
 	Ann benchAnn `cmd:"" help:"Build a vector index over real data and measure recall and speed."`
+	SQL benchSQL `cmd:"" name:"sql" help:"The same through a socket: COPY, CREATE INDEX, a prepared statement."`
 }
 
 type benchAnn struct {

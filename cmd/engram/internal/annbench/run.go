@@ -107,3 +107,14 @@ func At(points []Point, recall float64) (best Point, ok bool) {
 	}
 	return best, ok
 }
+
+// Found is how many of ids are among the true neighbours of query q.
+func (d *Dataset) Found(q int, ids []uint32) int {
+	found := 0
+	for _, t := range d.Truth[q*K : (q+1)*K] {
+		if t != missing && slices.Contains(ids, t) {
+			found++
+		}
+	}
+	return found
+}
