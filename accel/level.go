@@ -3,6 +3,7 @@ package accel
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 )
 
@@ -15,10 +16,10 @@ const (
 	LevelAVX2   Level = 1 // AVX2 and FMA
 	LevelAVX512 Level = 2 // AVX-512 F, BW, DQ and VL
 	LevelVNNI   Level = 3 // AVX-512 VNNI and VPOPCNTDQ
-	LevelNEON   Level = 8 // reserved for arm64, where LevelGo runs today
+	LevelNEON   Level = 8 // arm64, the one level there above LevelGo
 )
 
-// EnvLevel is the environment variable that lowers the level: go, avx2, avx512 or vnni.
+// EnvLevel is the environment variable that lowers the level: go, avx2, avx512, vnni or neon.
 const EnvLevel = "ENGRAM_ACCEL"
 
 // current is the level in use and note what the choice has to say. Both are set before main starts and
@@ -49,7 +50,7 @@ func ParseLevel(s string) (Level, error) {
 			return l, nil
 		}
 	}
-	return LevelGo, fmt.Errorf("accel: unknown level %q (go, avx2, avx512, vnni)", s)
+	return LevelGo, fmt.Errorf("accel: unknown level %q (go, avx2, avx512, vnni, neon)", s)
 }
 
 // Detected is the highest level the machine and its operating system allow.
@@ -64,8 +65,15 @@ func LevelNote() string { return note }
 
 // Levels lists the levels this machine can run, lowest first.
 func Levels() []Level {
+	return upTo(Detected())
+}
+
+func upTo(detected Level) []Level {
+	if detected == LevelNEON {
+		return []Level{LevelGo, LevelNEON}
+	}
 	var ls []Level
-	for l := LevelGo; l <= Detected(); l++ {
+	for l := LevelGo; l <= detected; l++ {
 		ls = append(ls, l)
 	}
 	return ls
@@ -78,9 +86,9 @@ func choose(detected Level, wish string) (Level, string) {
 	}
 	l, err := ParseLevel(wish)
 	if err != nil {
-		return detected, fmt.Sprintf("%s=%q is not a level (go, avx2, avx512, vnni): using %s", EnvLevel, wish, detected)
+		return detected, fmt.Sprintf("%s=%q is not a level (go, avx2, avx512, vnni, neon): using %s", EnvLevel, wish, detected)
 	}
-	if l > detected {
+	if !slices.Contains(upTo(detected), l) {
 		return detected, fmt.Sprintf("%s=%s is more than this machine has: using %s", EnvLevel, l, detected)
 	}
 	return l, ""
