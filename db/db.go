@@ -9,6 +9,7 @@ import (
 	"math"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 
 	"github.com/RoaringBitmap/roaring/v2/roaring64"
 	"github.com/cockroachdb/pebble/v2"
@@ -29,6 +30,8 @@ type DB struct {
 	blocks      *segment.Cache
 	counters    *counters
 	encoders    encoderSource
+
+	definedAt atomic.Uint64 // the last commit that changed a descriptor, a schema or a setting
 
 	mu      sync.Mutex // the commit lock
 	commit  uint64     // number of the last commit

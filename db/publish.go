@@ -79,6 +79,9 @@ func (w *commit) publishCatalogLocked(at uint64) {
 	for _, tb := range w.b.tables {
 		changed = changed || tb.altered || tb.table == nil
 	}
+	if changed || len(w.b.settings) > 0 {
+		d.definedAt.Store(at)
+	}
 	if !changed {
 		return
 	}

@@ -174,26 +174,26 @@ func (s *Snapshot) Get(ctx context.Context, t *Table, id RowID, want []int) (Row
 
 // get reads a row of a table as the descriptor t, which may be a batch's, sees it.
 func (s *Snapshot) get(ts *tableState, t *Table, id RowID, want []int) (Row, error) {
-	v, c, err := s.kv.Get(keys.Head(uint32(t.ID), uint64(id)))
-	if err == nil {
-		defer c.Close()
-		return t.decode(id, v, want)
-	}
-	if !errors.Is(err, pebble.ErrNotFound) {
-		return nil, s.d.storageError(err)
-	}
 	g, ord, err := ts.find(id, s.deadOf)
 	if err != nil {
 		return nil, err
 	}
-	if g == nil {
+	if g != nil { // alive in a segment: then the head has no newer version
+		r := t.blank(want)
+		if err := g.seg.Row(ord, t.ids(want), r); err != nil {
+			return nil, corrupt(err, "segment %s", g.base)
+		}
+		return r, nil
+	}
+	v, c, err := s.kv.Get(keys.Head(uint32(t.ID), uint64(id)))
+	if errors.Is(err, pebble.ErrNotFound) {
 		return nil, fmt.Errorf("%w: %s row %d", ErrRowNotFound, t, id)
 	}
-	r := t.blank(want)
-	if err := g.seg.Row(ord, t.ids(want), r); err != nil {
-		return nil, corrupt(err, "segment %s", g.base)
+	if err != nil {
+		return nil, s.d.storageError(err)
 	}
-	return r, nil
+	defer c.Close()
+	return t.decode(id, v, want)
 }
 
 // decode reads an encoded row.

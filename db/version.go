@@ -17,3 +17,14 @@ func (b *Batch) Unchanged(t *Table) (since uint64, ok bool) {
 	since = ts.mem.lastWrite
 	return since, since <= b.snap.commit
 }
+
+// Defined tells since when descriptors, schemas and settings are what the batch sees: a commit number, equal for two batches
+// only when both see the same ones. It is false when the batch has written anything, and when its snapshot is older than the
+// last change.
+func (b *Batch) Defined() (since uint64, ok bool) {
+	if b.done || !b.Empty() {
+		return 0, false
+	}
+	since = b.d.definedAt.Load()
+	return since, since <= b.snap.commit
+}

@@ -160,6 +160,20 @@ func (s *Session) readRow(ctx context.Context, t *db.Table, id db.RowID, want []
 	return spread(r, want, len(t.Columns)), nil
 }
 
+// readInto reads the wanted columns of a row to where expressions look for them; nil wants none.
+func (s *Session) readInto(ctx context.Context, full []any, t *db.Table, id db.RowID, want []int) error {
+	if len(want) == 0 {
+		return nil
+	}
+	r, err := s.batch().Get(ctx, t, id, want)
+	for k, j := range want {
+		if err == nil {
+			full[j] = r[k]
+		}
+	}
+	return err
+}
+
 // spread puts the values of some columns where they stand in the whole row.
 func spread(r []any, want []int, n int) []any {
 	full := make([]any, n)

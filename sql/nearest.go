@@ -82,11 +82,12 @@ func (s *Session) project(x *execution, k *plan.KNN, v *vectorSearch, env *plan.
 		columns = withColumn(columns, k.Column)
 	}
 	rows := make([][]any, 0, len(hits))
+	full := make([]any, len(v.table.Columns))
 	for _, h := range hits {
-		var err error
-		if env.Row, err = s.readRow(x.ctx, v.table, h.id, columns); err != nil {
+		if err := s.readInto(x.ctx, full, v.table, h.id, columns); err != nil {
 			return nil, err
 		}
+		env.Row = full
 		if k.ShowsDistance {
 			env.Distance = shownDistance(k.Op, env.Row[k.Column], v.query, h.distance)
 		}
@@ -99,9 +100,9 @@ func (s *Session) project(x *execution, k *plan.KNN, v *vectorSearch, env *plan.
 	return rows, nil
 }
 
-// withColumn adds a column to those that are read, nil being all.
+// withColumn adds a column to those that are read.
 func withColumn(columns []int, column int) []int {
-	if columns == nil || slices.Contains(columns, column) {
+	if slices.Contains(columns, column) {
 		return columns
 	}
 	return append(columns[:len(columns):len(columns)], column)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"engram/sql/internal/plan"
 	"engram/sql/types"
 )
 
@@ -261,20 +262,22 @@ func (s *Session) startPortal(ctx context.Context, p *Portal, w ResultWriter) er
 	if err := s.startStatement(st.parsed); err != nil {
 		return err
 	}
-	a, err := s.analyze(ctx, st.parsed, st.declared)
+	a, err := s.meaning(ctx, st)
 	if err != nil {
 		return err
 	}
 	if !sameTypes(a.columns, st.columns) {
 		return types.Errorf(types.CodeFeatureNotSupported, "cached plan must not change result type")
 	}
-	p.live(s)
-	unlink := p.follow(ctx)
-	defer unlink()
 	x := &execution{session: s, analyzed: a, params: p.params, text: st.text, ctx: ctx,
 		binary: func(i int) bool { return p.Format(i) == 1 }}
-	if a.columns != nil { // its rows may be fetched by a later Execute
-		x.ctx = p.life
+	if a.plan.Road != plan.RoadDirect { // whose rows are all there when it has run
+		p.live(s)
+		unlink := p.follow(ctx)
+		defer unlink()
+		if a.columns != nil { // its rows may be fetched by a later Execute
+			x.ctx = p.life
+		}
 	}
 	if p.out, err = s.runReplayable(x, w); err != nil {
 		p.stop()
@@ -318,7 +321,10 @@ func (s *Session) Sync(ctx context.Context) error {
 		s.setActivity()
 		return nil
 	}
-	stmt, done := s.statementContext(ctx)
+	stmt, done := ctx, func() {}
+	if s.txn.batch != nil && !s.txn.batch.Empty() {
+		stmt, done = s.statementContext(ctx)
+	}
 	defer done()
 	_, err := s.commitTxn(stmt)
 	s.setActivity()

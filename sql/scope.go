@@ -109,6 +109,8 @@ func (s *Session) relationIn(r db.Reader, schema, name string) (*plan.Relation, 
 	switch {
 	case err == nil:
 		return s.engine.relations.ofTable(t), nil
+	case schema == "pg_catalog" || schema == "information_schema":
+		return nil, nil
 	case errors.Is(err, db.ErrTableNotFound) || errors.Is(err, db.ErrSchemaNotFound):
 		return s.viewIn(r, schema, name)
 	}

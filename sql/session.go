@@ -318,8 +318,14 @@ func (s *Session) setActivity() {
 		a.txnStart = time.UnixMicro(s.txn.now)
 	}
 	if s.running == nil {
-		a.state = map[txnState]string{txnIdle: "idle", txnImplicit: "idle", txnBlock: "idle in transaction",
-			txnFailed: "idle in transaction (aborted)"}[s.txn.state]
+		switch s.txn.state {
+		case txnBlock:
+			a.state = "idle in transaction"
+		case txnFailed:
+			a.state = "idle in transaction (aborted)"
+		default:
+			a.state = "idle"
+		}
 	}
 }
 

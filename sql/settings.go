@@ -72,6 +72,7 @@ type settings struct {
 	start   map[string]string
 	log     []undoEntry
 	told    map[string]string // what the client was last told of each reported setting
+	toldOf  uint64            // version that told was made from, plus 1; 0: never
 	version uint64            // counts changes, so that plans made under other settings are not used
 }
 
@@ -175,6 +176,10 @@ func (g *settings) commit() {
 
 // changed lists the reported settings whose values the client does not know.
 func (g *settings) changed() []Parameter {
+	if g.toldOf == g.version+1 {
+		return nil
+	}
+	g.toldOf = g.version + 1
 	var out []Parameter
 	for _, def := range settingTable {
 		if !def.report {

@@ -19,6 +19,27 @@ type Statement struct {
 	columns  []Column
 	made     time.Time
 	fromSQL  bool // by PREPARE
+	last     remembered
+}
+
+// remembered is the meaning that a prepared statement had when it was run last, and under what.
+type remembered struct {
+	analyzed          *analyzed
+	defined, settings uint64
+}
+
+// meaning is analyze for a prepared statement: while no definition and no setting has changed, it is what it was.
+func (s *Session) meaning(ctx context.Context, st *Statement) (*analyzed, error) {
+	since, ok := s.batch().Defined()
+	ok = ok && s.txn.ddl == 0
+	if ok && st.last.analyzed != nil && st.last.defined == since && st.last.settings == s.settings.version {
+		return st.last.analyzed, nil
+	}
+	a, err := s.analyze(ctx, st.parsed, st.declared)
+	if err == nil && ok && a.scope != nil {
+		st.last = remembered{a, since, s.settings.version}
+	}
+	return a, err
 }
 
 // Name is the name it was prepared under, "" for the unnamed one.
