@@ -49,6 +49,9 @@ func (l *Lean) CodeSize() int { return leanRecord(l.kept) }
 // Step is how far apart two neighbouring codes of a coordinate are.
 func (l *Lean) Step() float32 { return l.step }
 
+// Bytes is the memory of l itself.
+func (l *Lean) Bytes() int { return 4*(len(l.centre)+len(l.turn)+len(l.turnScale)) + len(l.turn8) }
+
 // LeanScratch is the memory that Encode and Query need. It serves one call at a time.
 type LeanScratch struct {
 	off  []float32 // v - centre

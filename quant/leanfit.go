@@ -11,8 +11,8 @@ import (
 
 // FitLean makes the Lean with the smallest records that still tell near rows apart, measured on sample, which holds rows of dim
 // elements back to back: of every probe's nearest rows of the sample, the share agreement (0 to 1) is among the twice as many
-// that records say are nearest. largest bounds the size of a record where fewer than dim coordinates are kept; 0 means no bound. The
-// error is ErrParams, or that of ctx.
+// that records say are nearest. largest, if not 0, bounds the size of a record, at least accel.CodeLine: where none agrees so well, it is the
+// largest that may be. The error is ErrParams, or that of ctx.
 func FitLean(ctx context.Context, dim int, sample []float32, agreement float64, largest int) (*Lean, error) {
 	if err := checkDim(dim); err != nil {
 		return nil, err
@@ -27,7 +27,8 @@ func FitLean(ctx context.Context, dim int, sample []float32, agreement float64, 
 			sizes = append(sizes, size)
 		}
 	}
-	if len(sizes) == 0 || f.n() < 100 {
+	fits := largest == 0 || full <= largest
+	if len(sizes) == 0 || f.n() < 100 && fits {
 		return whole, ctx.Err()
 	}
 	most := min(sizes[len(sizes)-1]-accel.CodeTail, dim)
@@ -35,14 +36,10 @@ func FitLean(ctx context.Context, dim int, sample []float32, agreement float64, 
 		return nil, err
 	}
 	f.findNearest()
-	for _, size := range sizes {
-		kept := min(size-accel.CodeTail, len(f.directions)/dim)
-		l := f.make(f.directions[:kept*dim])
-		if f.agreement(l) >= agreement {
+	for i, size := range sizes {
+		l := f.make(f.directions[:min(size-accel.CodeTail, dim)*dim])
+		if last := i == len(sizes)-1 && !fits; last || f.agreement(l) >= agreement {
 			return l, ctx.Err()
-		}
-		if kept < size-accel.CodeTail {
-			break
 		}
 	}
 	return whole, ctx.Err()

@@ -114,12 +114,34 @@ func (b *builder) fit(ctx context.Context) error {
 		}
 		sample = append(sample, b.space.row(ord)...)
 	}
-	lean, err := quant.FitLean(ctx, b.space.dim, sample, leanAgreement, 0)
+	largest := 0
+	if b.cfg.Profile == index.Compact {
+		largest = b.largestRecord()
+	}
+	lean, err := quant.FitLean(ctx, b.space.dim, sample, leanAgreement, largest)
 	if err != nil {
 		return err
 	}
 	b.x.lean, b.x.size = lean, lean.CodeSize()
+	if largest > 0 {
+		b.x.degree = min(b.x.degree, max(leastDegree, (b.compactBytes()-b.x.size)/4-1))
+	}
 	return nil
+}
+
+// leastDegree is how many links a row of a compact index has at least: with fewer the walk gets lost, whatever the codes.
+const leastDegree = 23
+
+// compactBytes is how many bytes a compact index may spend on the record and the links of a row: dim/2 + 200 without what entries and
+// directions take of that.
+func (b *builder) compactBytes() int {
+	dim := b.x.rows.Dim()
+	return dim/2 + 200 - min(16, 1+(5*dim*dim+2048*(dim+8))/b.x.n)
+}
+
+// largestRecord is the size of record that leaves room for leastDegree links.
+func (b *builder) largestRecord() int {
+	return max(accel.CodeLine, (b.compactBytes()-4*(leastDegree+1))/accel.CodeLine*accel.CodeLine)
 }
 
 // leanAgreement is how well codes must tell near rows apart: see quant.FitLean.

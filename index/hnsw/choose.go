@@ -36,8 +36,7 @@ func (c *chooser) choose(x *Index, offset float32, most int) []uint32 {
 	for len(c.ids) > 0 && len(c.kept) < most {
 		near := c.ids[0]
 		c.kept = append(c.kept, near)
-		c.ids, c.dists = c.ids[1:], c.dists[1:]
-		if len(c.ids) == 0 || len(c.kept) == most {
+		if len(c.ids) == 1 || len(c.kept) == most {
 			break
 		}
 		record := x.record(near)
@@ -45,9 +44,11 @@ func (c *chooser) choose(x *Index, offset float32, most int) []uint32 {
 		own := x.lean.RowOffset(record)
 		to := c.to[:len(c.ids)]
 		c.query.Gather(x.codes, c.ids, to)
+		// Of rows with the same code one is linked to: many alike must not keep each other's links from leading elsewhere.
+		self := to[0]
 		j := 0
 		for i, d := range to {
-			if (d+own)*slack >= c.dists[i] {
+			if d != self && (d+own)*slack >= c.dists[i] {
 				c.ids[j], c.dists[j] = c.ids[i], c.dists[i]
 				j++
 			}

@@ -149,28 +149,20 @@ func (x *Index) filtered(w *walker, q *accel.Query, k, ef int, o *index.SearchOp
 	passing := f.matching()
 	defer func() { stats.Filtered = f.refused }()
 	stats.Regime = index.Exact
-	if few := 64 + 2*reranked(k, ef); passing <= few || ef >= passing/2 || x.lean == nil || !x.aim(w, q.Vector(), ef+2*starts) {
+	if few := 64 + 2*reranked(k, ef); passing <= few || ef >= passing/2 || x.lean == nil || !x.aim(w, q.Vector(), ef+leastEf) {
 		x.scanRows(w, q, o)
 		return
 	}
 	scan := max(scanLeast, ef*scanBytes)
+	if x.scan > 0 {
+		scan = x.scan
+	}
 	found := 0
-	switch share := float64(passing) / float64(x.n); {
-	case passing*x.size <= scan:
+	if passing*x.size <= scan {
 		x.scanCodes(w, ef, o.Done)
 		found = x.rerankPool(w, q, k, ef, stats)
-	case share >= insideShare:
-		stats.Regime = index.Inside
-		wide := int(float64(ef)/share) + 1
-		w.begin(x.n, wide, x.degree)
-		w.enter(x, x.entries, x.theirs)
-		w.walk(x, wide, o.Done)
-		found = x.rerankPool(w, q, k, ef, stats)
-	default:
-		stats.Regime = index.Widened
-		w.enterPassing(x)
-		w.walkPassing(x, ef+starts, o.Done)
-		found = x.rerankPool(w, q, k, ef, stats)
+	} else {
+		found = x.walkFiltered(w, q, k, ef, float64(passing)/float64(x.n), o, stats)
 	}
 	if found >= k || o.Done != nil && stopped(o.Done) {
 		return
@@ -179,6 +171,27 @@ func (x *Index) filtered(w *walker, q *accel.Query, k, ef int, o *index.SearchOp
 	w.best.top.Reset(k)
 	stats.Regime, stats.Reranked = index.Exact, 0
 	x.scanRows(w, q, o)
+}
+
+// walkFiltered searches by walking where share of the rows pass, and returns how many it found.
+func (x *Index) walkFiltered(w *walker, q *accel.Query, k, ef int, share float64, o *index.SearchOptions, stats *index.Stats) int {
+	if share >= insideShare {
+		stats.Regime = index.Inside
+		wide := int(float64(ef)/share) + leastEf
+		w.begin(x.n, wide, x.degree)
+		w.enter(x, x.entries, x.theirs)
+		w.walk(x, wide, o.Done)
+		if found := x.rerankPool(w, q, k, ef, stats); found >= k || o.Done != nil && stopped(o.Done) {
+			return found
+		}
+		// None of the rows around v passes.
+		w.best.top.Reset(k)
+		w.begin(x.n, ef+leastEf, x.degree)
+	}
+	stats.Regime = index.Widened
+	w.enterPassing(x)
+	w.walkPassing(x, ef+starts, o.Done)
+	return x.rerankPool(w, q, k, ef, stats)
 }
 
 // scanRows compares every row that passes exactly.

@@ -23,6 +23,7 @@ type Index struct {
 	entries []uint32
 	theirs  []byte
 	efBuild int
+	scan    int // bytes of codes that are scanned rather than walked among, 0 for the rule; tests set it
 }
 
 // Len is how many rows the index covers.
@@ -33,7 +34,10 @@ func (x *Index) Metric() accel.Metric { return x.metric }
 
 // Bytes is the memory of the index beside the vectors.
 func (x *Index) Bytes() int64 {
-	return int64(len(x.codes)) + 4*int64(len(x.links)) + 4*int64(len(x.entries)) + int64(len(x.theirs))
+	if x.lean == nil {
+		return 0
+	}
+	return int64(len(x.codes)) + 4*int64(len(x.links)) + 4*int64(len(x.entries)) + int64(len(x.theirs)) + int64(x.lean.Bytes())
 }
 
 // Describe says in a line what the index is.

@@ -10,6 +10,9 @@ import (
 // defaultEf is the width of a search that asks for none.
 const defaultEf = 64
 
+// leastEf is the least width: a walk starts from as many rows.
+const leastEf = 2 * starts
+
 // Nearest returns the k rows nearest to v: see index.Searcher. EfSearch trades speed for recall.
 func (x *Index) Nearest(v []float32, k int, o *index.SearchOptions) ([]index.Hit, error) {
 	if len(v) != x.rows.Dim() {
@@ -39,7 +42,7 @@ func (x *Index) search(w *walker, q *accel.Query, k int, o *index.SearchOptions,
 	if ef <= 0 {
 		ef = defaultEf
 	}
-	ef = max(ef, k)
+	ef = max(ef, k, leastEf)
 	w.scored = 0
 	defer func() { stats.Scored = w.scored }()
 	w.filter.begin(o, x.n)
