@@ -130,7 +130,7 @@ func TestRegimes(t *testing.T) {
 	for _, c := range []struct {
 		share  float64
 		regime index.Regime
-	}{{0.9, index.Inside}, {0.4, index.Widened}, {0.05, index.Widened}, {0.002, index.Exact}} {
+	}{{0.9, index.Inside}, {0.4, index.Widened}, {0.08, index.Widened}, {0.002, index.Exact}} {
 		random, onSide := make([]uint64, (n+63)/64), make([]uint64, (n+63)/64)
 		far := cut(c.share)
 		for i := range n {
@@ -143,7 +143,7 @@ func TestRegimes(t *testing.T) {
 		}
 		for name, bits := range map[string][]uint64{"random": random, "one side": onSide} {
 			var stats index.Stats
-			o := &index.SearchOptions{Bits: bits, Stats: &stats, EfSearch: 100}
+			o := &index.SearchOptions{Bits: bits, Stats: &stats, EfSearch: 160}
 			sum, qs := 0.0, near(data, dim, 40)
 			for _, q := range qs {
 				got, _ := x.Nearest(q, k, o)
