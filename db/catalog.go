@@ -31,7 +31,8 @@ type tableState struct {
 	mem      *tableMem         // shared by the versions of the table until TRUNCATE
 }
 
-// segmentRef is a live segment. All but dead is immutable; refs counts the catalogs that hold it, under DB.mu.
+// segmentRef is a live segment. All but dead and its indexes is immutable; refs counts the catalogs and the
+// builds that hold it, under DB.mu.
 type segmentRef struct {
 	id       uint64
 	table    TableID
@@ -39,7 +40,10 @@ type segmentRef struct {
 	seg      *segment.Segment
 	min, max RowID
 	dead     atomic.Pointer[deadRows]
+	indexes  atomic.Pointer[[]*segmentIndex] // the open ones; a new slice is made for each change
 	refs     int
+
+	failures map[uint32]*buildFailure // by index ID, under DB.mu
 }
 
 // deadRows is the dead rows of a segment from a commit on. The bitmap is never changed: a commit makes a new one.

@@ -33,24 +33,30 @@ type DB struct {
 
 	definedAt atomic.Uint64 // the last commit that changed a descriptor, a schema or a setting
 
-	mu      sync.Mutex // the commit lock
-	commit  uint64     // number of the last commit
-	cat     *catalog
-	live    list.List // *Snapshot, by commit: all that are not released
-	batches list.List // *Snapshot, by commit: those of batches
-	drained sync.Cond // signalled when live shrinks
-	closed  bool
-	failed  error // set once by a sync that failed
-	recent  recentWrites
-	pending roaring64.Bitmap // memories that wait for an embedding
-	unswept map[*arena]bool  // mostly dead, kept for some snapshot
-	trash   []*segmentRef    // without references, files not removed yet
+	mu       sync.Mutex // the commit lock
+	commit   uint64     // number of the last commit
+	cat      *catalog
+	live     list.List // *Snapshot, by commit: all that are not released
+	batches  list.List // *Snapshot, by commit: those of batches
+	drained  sync.Cond // signalled when live shrinks
+	closed   bool
+	failed   error // set once by a sync that failed
+	recent   recentWrites
+	pending  roaring64.Bitmap // memories that wait for an embedding
+	unswept  map[*arena]bool  // mostly dead, kept for some snapshot
+	trash    []*segmentRef    // without references, files not removed yet
+	building *buildJob        // the build that runs, if any
 
 	upkeep  chan struct{} // holds a token while nobody seals or compacts
+	builds  chan struct{} // holds a token while nobody builds an index
 	embedMu sync.Mutex    // one EmbedPending at a time
 	wake    chan struct{}
 	stop    chan struct{}
-	working sync.WaitGroup
+	closing context.Context // done when stop is closed
+	cancel  context.CancelFunc
+
+	wakeIndexer chan struct{}
+	working     sync.WaitGroup
 }
 
 // Stats says how large a database is.
@@ -155,6 +161,11 @@ func (d *DB) setCatalogLocked(cat *catalog) {
 	if old != nil {
 		d.unrefLocked(old)
 	}
+	d.stopUnwantedLocked()
+	select {
+	case d.wakeIndexer <- struct{}{}:
+	default:
+	}
 }
 
 func (d *DB) unrefLocked(cat *catalog) {
@@ -182,10 +193,20 @@ func (d *DB) emptyTrash() {
 	d.trash = nil
 	d.mu.Unlock()
 	for _, g := range trash {
-		if err := errors.Join(g.seg.Close(), segment.Remove(d.fs, g.base)); err != nil {
+		if err := errors.Join(d.removeIndexes(g), g.seg.Close(), segment.Remove(d.fs, g.base)); err != nil {
 			d.log.Warn("removing a segment", "segment", g.base, "error", err)
 		}
 	}
+}
+
+// removeIndexes closes the indexes of a segment in the trash and removes their files.
+func (d *DB) removeIndexes(g *segmentRef) error {
+	paths, err := g.closeIndexes()
+	errs := []error{err}
+	for _, p := range paths {
+		errs = append(errs, d.fs.Remove(p))
+	}
+	return errors.Join(errs...)
 }
 
 // Close stops the background work, waits for operations that run, and closes the files. Snapshots and batches still open answer
@@ -198,6 +219,7 @@ func (d *DB) Close() error {
 	}
 	d.closed = true
 	close(d.stop)
+	d.cancel()
 	var open []*Snapshot
 	for e := d.live.Front(); e != nil; e = e.Next() {
 		open = append(open, e.Value.(*Snapshot))
@@ -227,7 +249,8 @@ func (d *DB) shut() error {
 	if d.cat != nil {
 		for _, ts := range d.cat.tables {
 			for _, g := range ts.segments {
-				errs = append(errs, g.seg.Close())
+				_, err := g.closeIndexes()
+				errs = append(errs, err, g.seg.Close())
 			}
 		}
 	}

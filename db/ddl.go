@@ -299,6 +299,10 @@ func (t *Table) hasUnique(id uint32) bool {
 	return false
 }
 
+func (t *Table) hasIndex(id uint32) bool {
+	return slices.ContainsFunc(t.Indexes, func(x VectorIndex) bool { return x.ID == id })
+}
+
 // verifyAlter checks and completes the rows for a new descriptor.
 func (b *Batch) verifyAlter(ctx context.Context, n *tableBatch, old *Table, fill map[int]any) error {
 	t := n.table

@@ -1,9 +1,9 @@
 package db
 
 import (
-	"context"
 	"fmt"
-	"slices"
+
+	"engram/db/internal/segment"
 )
 
 // IndexStatus says how far a vector index is. A segment that is not ready is searched exactly meanwhile.
@@ -13,7 +13,7 @@ type IndexStatus struct {
 	Metric   Metric
 	Column   string
 	Segments int    // segments of the table that have vectors in the column
-	Ready    int    // of them, those whose index is as the descriptor asks, the ones that are searched flat included
+	Ready    int    // of them, those that are as the index asks: indexed, or flat because nothing else pays
 	Vectors  int64  // in these segments, those of dead rows included
 	Bytes    int64  // of indexes, beside the vectors
 	Error    string // why the last build of a segment that is not ready failed, "" when none did
@@ -29,43 +29,43 @@ func (d *DB) IndexStatus(id TableID) []IndexStatus {
 		return nil
 	}
 	all := make([]IndexStatus, len(ts.t.Indexes))
-	for i := range ts.t.Indexes {
-		x := &ts.t.Indexes[i]
-		s := IndexStatus{Name: x.Name, Kind: x.Kind, Metric: x.Metric, Column: ts.t.Columns[x.Column].Name}
-		for _, g := range ts.segments {
-			if v, ok := g.seg.Vectors(ts.t.Columns[x.Column].ID); ok && v.Count > 0 {
-				s.Segments++
-				s.Ready++
-				s.Vectors += int64(v.Count)
+	largest := make([]int, len(all))
+	at := map[uint32]int{}
+	for i, x := range ts.t.Indexes {
+		at[x.ID] = i
+		all[i] = IndexStatus{Name: x.Name, Kind: x.Kind, Metric: x.Metric, Column: ts.t.Columns[x.Column].Name}
+	}
+	eachIndex(ts, func(x *VectorIndex, g *segmentRef, v *segment.VectorColumn) {
+		s := &all[at[x.ID]]
+		s.Segments++
+		s.Vectors += int64(v.Count)
+		line := "flat, every vector is compared"
+		if x.kindIn(v) != IndexFlat {
+			if f := g.failures[x.ID]; f != nil {
+				s.Error = f.err.Error()
 			}
+			open := g.index(x.ID)
+			if open == nil {
+				return
+			}
+			s.Bytes += open.file.Bytes()
+			line = open.file.Describe()
 		}
-		s.Describe = "flat: every vector is compared"
-		all[i] = s
+		s.Ready++
+		if v.Count > largest[at[x.ID]] {
+			largest[at[x.ID]], s.Describe = v.Count, line
+		}
+	}, false)
+	for i := range all {
+		s := &all[i]
+		switch {
+		case s.Segments == 0:
+			s.Describe = "no settled vectors yet"
+		case s.Ready == 0:
+			s.Describe = fmt.Sprintf("building, %d segments are compared row by row", s.Segments)
+		default:
+			s.Describe += fmt.Sprintf("; %d of %d segments", s.Ready, s.Segments)
+		}
 	}
 	return all
-}
-
-// BuildIndexes waits until every segment that a table has now is as its vector indexes ask, and builds what is missing. progress,
-// when not nil, is told how many vectors of how many are done. The background does the same by itself.
-func (d *DB) BuildIndexes(ctx context.Context, id TableID, progress func(done, total int64)) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.closed {
-		return ErrClosed
-	}
-	if d.cat.tables[id] == nil {
-		return fmt.Errorf("%w: number %d", ErrTableNotFound, id)
-	}
-	return nil
-}
-
-// Reindex builds one vector index of a table anew in every segment. Searches use the old one until the new one is there.
-func (d *DB) Reindex(ctx context.Context, id TableID, name string, progress func(done, total int64)) error {
-	d.mu.Lock()
-	ts := d.cat.tables[id]
-	d.mu.Unlock()
-	if ts != nil && !slices.ContainsFunc(ts.t.Indexes, func(x VectorIndex) bool { return x.Name == name }) {
-		return fmt.Errorf("%w: %q", ErrIndexNotFound, name)
-	}
-	return d.BuildIndexes(ctx, id, progress)
 }

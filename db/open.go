@@ -19,6 +19,7 @@ import (
 
 	"engram/db/internal/keys"
 	"engram/db/internal/segment"
+	"engram/db/internal/vecindex"
 )
 
 // What lies in a database's directory.
@@ -33,16 +34,21 @@ const (
 func Open(dir string, o *Options) (*DB, error) {
 	opt := o.withDefaults()
 	d := &DB{dir: dir, opt: opt, fs: opt.FS, log: opt.Logger, recent: newRecentWrites(), unswept: map[*arena]bool{},
-		upkeep: make(chan struct{}, 1), wake: make(chan struct{}, 1), stop: make(chan struct{})}
+		upkeep: make(chan struct{}, 1), wake: make(chan struct{}, 1), stop: make(chan struct{}),
+		builds: make(chan struct{}, 1), wakeIndexer: make(chan struct{}, 1)}
 	d.upkeep <- struct{}{}
+	d.builds <- struct{}{}
+	d.closing, d.cancel = context.WithCancel(context.Background())
 	d.drained.L = &d.mu
 	d.encoders.open = opt.TextEncoder
 	if err := d.open(); err != nil {
+		d.cancel()
 		return nil, errors.Join(err, d.shut())
 	}
 	if !opt.NoBackground {
-		d.working.Add(1)
+		d.working.Add(2)
 		go d.background()
+		go d.indexer()
 		d.wakeBackground()
 	}
 	return d, nil
@@ -202,6 +208,7 @@ func (d *DB) load() error {
 	if err := d.loadSegments(ctx, cat); err != nil {
 		return err
 	}
+	d.loadIndexes()
 	for _, ts := range cat.tables {
 		if err := d.loadHead(ctx, ts); err != nil {
 			return err
@@ -341,26 +348,35 @@ func (d *DB) loadHead(ctx context.Context, ts *tableState) error {
 	return nil
 }
 
+// ownsFile reports whether a file of a live segment belongs to it: one that is finished, and if it is an index's, of an index that the
+// table has.
+func (t *Table) ownsFile(name string) bool {
+	if id, ok := parseIndexFile(name); ok {
+		return t.hasIndex(id)
+	}
+	return !strings.HasSuffix(name, vecindex.TemporarySuffix)
+}
+
 var segmentFile = regexp.MustCompile(`^[0-9]{6,}-[0-9]{9,}\.`)
 
-// sweepFiles removes files of segments that no manifest entry names: those a crash left behind.
+// sweepFiles removes files that no manifest entry and no descriptor names: those a crash left behind.
 func (d *DB) sweepFiles() error {
 	names, err := d.fs.List(d.segDir)
 	if err != nil {
 		return fmt.Errorf("db: list %s: %w", d.segDir, err)
 	}
-	live := map[string]bool{}
+	live := map[string]*Table{}
 	for _, ts := range d.cat.tables {
 		for _, g := range ts.segments {
-			live[d.fs.PathBase(g.base)] = true
+			live[d.fs.PathBase(g.base)] = ts.t
 		}
 	}
 	for _, name := range names {
 		base, _, _ := strings.Cut(name, ".")
-		if !segmentFile.MatchString(name) || live[base] {
+		if !segmentFile.MatchString(name) || live[base] != nil && live[base].ownsFile(name) {
 			continue
 		}
-		d.log.Info("removing a file that no manifest entry names", "file", name)
+		d.log.Info("removing a file that belongs to nothing", "file", name)
 		if err := d.fs.Remove(d.fs.PathJoin(d.segDir, name)); err != nil {
 			return fmt.Errorf("db: remove %s: %w", name, err)
 		}

@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"log/slog"
+	"runtime"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -17,9 +18,11 @@ type Options struct {
 	TextEncoder func(ctx context.Context) (Encoder, error)
 
 	MemoryLimit  int64 // bytes for caches and write buffers; 0 means 512 MiB
+	BuildMemory  int64 // bytes that the build of a vector index may use beside them; 0 means as many as MemoryLimit
+	BuildThreads int   // goroutines of a build in the background; 0 means half of GOMAXPROCS
 	SealRows     int   // head rows of a table at which it is sealed; 0 means 50,000
 	SealBytes    int64 // head bytes of a table at which it is sealed; 0 means 128 MiB
-	NoBackground bool  // no sealing, compacting or embedding but by Seal, Compact and EmbedPending
+	NoBackground bool  // no sealing, compacting, indexing or embedding but by Seal, Compact, BuildIndexes and EmbedPending
 }
 
 // Encoder turns texts into vectors. Encode returns one vector of Dim elements for each text, in order.
@@ -44,6 +47,12 @@ func (o *Options) withDefaults() Options {
 	}
 	if f.MemoryLimit <= 0 {
 		f.MemoryLimit = 512 << 20
+	}
+	if f.BuildMemory <= 0 {
+		f.BuildMemory = f.MemoryLimit
+	}
+	if f.BuildThreads <= 0 {
+		f.BuildThreads = max(1, runtime.GOMAXPROCS(0)/2)
 	}
 	if f.SealRows <= 0 {
 		f.SealRows = 50_000

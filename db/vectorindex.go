@@ -1,37 +1,24 @@
 package db
 
 import (
-	"fmt"
 	"slices"
 
 	"engram/accel"
+	"engram/db/internal/segment"
+	"engram/db/internal/vecindex"
+	"engram/index"
 )
 
-// IndexKind says how a vector index finds its rows. The numbers are written to disk and never change.
-type IndexKind uint8
+// IndexKind says how a vector index finds its rows.
+type IndexKind = index.Kind
 
 // The kinds. Auto chooses for each segment by the number and the dimension of its vectors.
 const (
-	IndexAuto IndexKind = 0
-	IndexFlat IndexKind = 1 // exact: every row is compared
-	IndexHNSW IndexKind = 2 // a graph of near rows
-	IndexIVF  IndexKind = 3 // lists of near rows
+	IndexAuto = index.KindAuto
+	IndexFlat = index.KindFlat // exact: every row is compared
+	IndexHNSW = index.KindHNSW // a graph of near rows
+	IndexIVF  = index.KindIVF  // lists of near rows
 )
-
-// String names the kind as SQL does.
-func (k IndexKind) String() string {
-	switch k {
-	case IndexAuto:
-		return "auto"
-	case IndexFlat:
-		return "flat"
-	case IndexHNSW:
-		return "hnsw"
-	case IndexIVF:
-		return "ivf"
-	}
-	return fmt.Sprintf("index(%d)", uint8(k))
-}
 
 // VectorIndex describes a vector index of a table. Each segment has its own, made in the background; rows that are in none are
 // compared one by one, so a search sees every row whatever the state of its indexes.
@@ -155,9 +142,24 @@ func (t *Table) indexFor(column int, m Metric) *VectorIndex {
 	return best
 }
 
-// approximate reports whether an index may be other than flat.
-func (x *VectorIndex) approximate() bool {
-	return x.Kind != IndexFlat && (x.Metric == accel.L2 || x.Metric == accel.InnerProduct || x.Metric == accel.Cosine)
+// kindIn is the kind of index that the vectors of a segment get. Flat needs no file. Vectors of different dimensions have no other.
+func (x *VectorIndex) kindIn(v *segment.VectorColumn) IndexKind {
+	switch {
+	case v.Count == 0 || v.Dim == 0 || x.Metric != accel.L2 && x.Metric != accel.InnerProduct && x.Metric != accel.Cosine:
+		return IndexFlat
+	case x.Kind == IndexAuto:
+		return index.Choose(v.Count, v.Dim)
+	}
+	return x.Kind
+}
+
+// spec is what to build for the vectors of a segment.
+func (x *VectorIndex) spec(kind IndexKind) vecindex.Spec {
+	s := vecindex.Spec{Kind: kind, Metric: x.Metric, M: x.M, EfConstruction: x.EfConstruction, Lists: x.Lists}
+	if x.Compact {
+		s.Profile = index.Compact
+	}
+	return s
 }
 
 // memoriesIndexes are the vector indexes that memories has from the start, and that a database written before there were indexes

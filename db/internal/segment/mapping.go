@@ -14,6 +14,15 @@ type mapping struct {
 	unmap func() error
 }
 
+// Map returns the content of a file, which begins at a multiple of 64 bytes, and what gives it back. Nothing may be written to it.
+func Map(fs vfs.FS, path string) (data []byte, unmap func() error, err error) {
+	m, err := openMapping(fs, path)
+	if err != nil {
+		return nil, nil, err
+	}
+	return m.data, m.unmap, nil
+}
+
 // openMapping maps a file read-only. Files that no operating system knows (vfs.MemFS) are read.
 func openMapping(fs vfs.FS, path string) (*mapping, error) {
 	f, err := fs.Open(path)
@@ -34,8 +43,8 @@ func openMapping(fs vfs.FS, path string) (*mapping, error) {
 			return &mapping{data, unmap}, nil
 		}
 	}
-	words := make([]uint64, (size+7)/8) // 8-byte alignment, so that float values stay aligned
-	data := unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(words))), size)
+	data := make([]byte, size+valueAlignment) // aligned like a mapped file as far as anybody asks
+	data = data[-uintptr(unsafe.Pointer(unsafe.SliceData(data)))&(valueAlignment-1):][:size:size]
 	if size == 0 {
 		data = nil
 	}
