@@ -189,7 +189,7 @@ func (x *Index) walkFiltered(w *walker, q *accel.Query, k, ef int, share float64
 		w.begin(x.n, ef+leastEf, x.degree)
 	}
 	stats.Regime = index.Widened
-	w.enterPassing(x)
+	w.enterPassing(x, ef+starts)
 	w.walkPassing(x, ef+starts, o.Done)
 	return x.rerankPool(w, q, k, ef, stats)
 }
@@ -251,12 +251,13 @@ func (x *Index) rerankPool(w *walker, q *accel.Query, k, ef int, stats *index.St
 	return all
 }
 
-// enterPassing starts the walk from the nearest entries, and from the nearest of those that pass.
-func (w *walker) enterPassing(x *Index) {
+// enterPassing starts the walk from the nearest entries and from all that pass: the rows that pass may lie in several places, none of them
+// near the query.
+func (w *walker) enterPassing(x *Index, ef int) {
 	w.enter(x, x.entries, x.theirs)
 	w.passing = w.passing[:0]
 	for i, e := range x.entries {
-		if w.filter.passes(e) {
+		if w.filter.passes(e) && w.see(e) {
 			w.passing = append(w.passing, uint32(i))
 		}
 	}
@@ -265,14 +266,10 @@ func (w *walker) enterPassing(x *Index) {
 		dists := w.dists[:len(ids)]
 		w.query.Gather(x.theirs, ids, dists)
 		w.scored += int64(len(ids))
-		near := 0
 		for i, d := range dists {
-			if d < dists[near] {
-				near = i
+			if len(w.pool) < ef || d < w.bound(ef) {
+				w.insert(key(d, x.entries[ids[i]]), ef)
 			}
-		}
-		if ord := x.entries[ids[near]]; w.see(ord) {
-			w.insert(key(dists[near], ord), 2*starts)
 		}
 	}
 }
