@@ -1,22 +1,27 @@
 package quant
 
-import "math"
+import (
+	"math"
+	"unsafe"
+
+	"engram/accel"
+)
 
 // Grid is what numbers that share a scale are rounded to: code q stands for (q - Zero) * Scale. Zero need not be whole,
 // and Scale may be below 0, which turns the longer end of the codes to the side of the larger numbers.
 type Grid struct{ Scale, Zero float32 }
 
-// Code is the code of a given width whose value is nearest to x; of two as near the even one.
+// Code is the code of a given width whose value is nearest to x, a finite number; of two as near the even one.
 func (g Grid) Code(bits int, x float32) int8 {
-	half := float64(int(1) << (bits - 1))
-	q := math.RoundToEven(float64(x/g.Scale) + float64(g.Zero))
-	return int8(min(max(q, -half), half-1))
+	half := float32(int(1) << (bits - 1))
+	return int8(roundIn(x/g.Scale+g.Zero, -half, half-1))
 }
 
 // Codes writes the code of every number of w.
 func (g Grid) Codes(dst []int8, bits int, w []float32) {
+	half := float32(int(1) << (bits - 1))
 	for i, x := range w {
-		dst[i] = g.Code(bits, x)
+		dst[i] = int8(roundIn(x/g.Scale+g.Zero, -half, half-1))
 	}
 }
 
@@ -26,20 +31,28 @@ func (g Grid) Value(q int8) float32 { return (float32(q) - g.Zero) * g.Scale }
 // Values writes the numbers of the codes from to from+len(dst) of packed.
 func (g Grid) Values(dst []float32, bits int, packed []byte, from int) {
 	if bits == 8 {
-		for i, b := range packed[from : from+len(dst)] {
-			dst[i] = g.Value(int8(b))
-		}
+		accel.DequantizeInt8(dst, asInt8(packed[from:from+len(dst)]), g.Scale, g.Zero)
 		return
 	}
 	var levels [16]float32 // by code without its sign
-	for i := range 1 << bits {
-		levels[i] = g.Value(int8(i - 1<<(bits-1)))
+	half := 1 << (bits - 1)
+	for i := range 2 * half {
+		levels[i] = g.Value(int8(i - half))
 	}
-	for i := range dst {
-		var q [1]int8
-		Unpack(q[:], bits, packed, from+i)
-		dst[i] = levels[int(q[0])+1<<(bits-1)]
+	var codes [256]int8
+	for len(dst) > 0 {
+		n := min(len(dst), len(codes))
+		Unpack(codes[:n], bits, packed, from)
+		for i, q := range codes[:n] {
+			dst[i] = levels[(int(q)+half)&15]
+		}
+		dst, from = dst[n:], from+n
 	}
+}
+
+// asInt8 is b as signed bytes, in the same memory.
+func asInt8(b []byte) []int8 {
+	return unsafe.Slice((*int8)(unsafe.Pointer(unsafe.SliceData(b))), len(b))
 }
 
 // Fit chooses the grid of numbers that share one, as the scheme says. importance weighs the squared errors of a scheme
@@ -47,15 +60,6 @@ func (g Grid) Values(dst []float32, bits int, packed []byte, from int) {
 func (s Scheme) Fit(w, importance []float32) Grid {
 	f := fitter{s: s}
 	return f.fit(w, importance)
-}
-
-// fitter chooses grids one after the other; it keeps its working memory.
-type fitter struct {
-	s Scheme
-}
-
-func (f *fitter) fit(w, v []float32) Grid {
-	return f.s.span(w)
 }
 
 // span is the grid that reaches from the least to the greatest number. A range that leaves out 0 is widened to it, so
@@ -80,9 +84,4 @@ func safeScale(scale float32) float32 {
 		return 1
 	}
 	return scale
-}
-
-// fillInt8 is fill for symmetric codes of 8 bits without a search.
-func (q *Quantized) fillInt8(w []float32) error {
-	return q.fill(w, nil)
 }

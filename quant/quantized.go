@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"unsafe"
+
+	"engram/accel"
 )
 
 // Quantized is a matrix kept as codes: number k of it, counted row by row, is (code k - zero) * scale with the scale and
@@ -51,6 +54,9 @@ func quantizeWeighted(s Scheme, rows, cols int, w, importance []float32) (*Quant
 	}
 	if len(w) != rows*cols {
 		return nil, fmt.Errorf("%w: %d numbers for a matrix of %d x %d", ErrDimension, len(w), rows, cols)
+	}
+	if importance != nil && !s.LeastSquares {
+		return nil, fmt.Errorf("%w: importance without least squares", ErrParams)
 	}
 	q := &Quantized{Rows: rows, Cols: cols, Scheme: s, Scales: make([]float32, s.Scales(rows, cols))}
 	if !s.Symmetric {
@@ -129,13 +135,25 @@ func (q *Quantized) Dequantize(dst []float32) { q.DequantizeRange(dst[:q.Rows*q.
 // DequantizeRow writes row r to dst, which has Cols elements.
 func (q *Quantized) DequantizeRow(dst []float32, r int) { q.DequantizeRange(dst[:q.Cols], r*q.Cols) }
 
+// noZeros are the zero points of as many groups as are dequantized at a time.
+var noZeros [1024]float32
+
 // DequantizeRange writes the numbers from to from+len(dst), counted row by row.
 func (q *Quantized) DequantizeRange(dst []float32, from int) {
-	span := q.Scheme.Span(q.Rows, q.Cols)
+	bits, span := q.Scheme.Bits, q.Scheme.Span(q.Rows, q.Cols)
 	for len(dst) > 0 {
 		k := from / span
+		if whole := min(len(dst)/span, len(noZeros)); bits < 8 && whole > 0 && from%span == 0 && span%16 == 0 {
+			zeros := noZeros[:whole]
+			if q.Zeros != nil {
+				zeros = q.Zeros[k : k+whole]
+			}
+			accel.DequantizeGroups(dst[:whole*span], bits, q.Codes[from/8*bits:], q.Scales[k:k+whole], zeros, span)
+			dst, from = dst[whole*span:], from+whole*span
+			continue
+		}
 		n := min((k+1)*span-from, len(dst))
-		q.Grid(k).Values(dst[:n], q.Scheme.Bits, q.Codes, from)
+		q.Grid(k).Values(dst[:n], bits, q.Codes, from)
 		dst, from = dst[n:], from+n
 	}
 }
@@ -150,4 +168,22 @@ func (q *Quantized) Clone() *Quantized {
 	c := *q
 	c.Codes, c.Scales, c.Zeros = slices.Clone(q.Codes), slices.Clone(q.Scales), slices.Clone(q.Zeros)
 	return &c
+}
+
+// fillInt8 is fill for symmetric codes of 8 bits without a search. A number becomes the nearest whole multiple of
+// 1/scale = 1 / (greatest magnitude / 127).
+func (q *Quantized) fillInt8(w []float32) error {
+	codes := make([]int8, len(w))
+	span := q.Scheme.Span(q.Rows, q.Cols)
+	for k := range q.Scales {
+		from, to := min(k*span, len(w)), min((k+1)*span, len(w))
+		most := accel.AbsMax(w[from:to])
+		if !finite(most) {
+			return fmt.Errorf("%w: a number between %d and %d is not finite", ErrParams, from, to)
+		}
+		q.Scales[k] = safeScale(most / 127)
+		accel.QuantizeInt8(codes[from:to], w[from:to], 1/q.Scales[k])
+	}
+	q.Codes = unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(codes))), len(codes))
+	return nil
 }

@@ -27,6 +27,8 @@ func main() {
 		emit.Hadamard()
 	case "codes":
 		emit.Codes()
+	case "quantize":
+		emit.Quantize()
 	default:
 		log.Fatalf("unknown operation %q", *op)
 	}
