@@ -141,6 +141,9 @@ const (
 	scanBytes = 40 << 10
 	// scanLeast is how many bytes of codes are scanned at any width: it takes less than half a millisecond.
 	scanLeast = 5 << 20
+	// exactBytes is how many bytes of vectors are compared rather than their codes: where few rows pass, those nearest to a query are
+	// far from it and nearly equally far, which codes do not tell apart.
+	exactBytes = 4 << 20
 )
 
 // filtered searches the rows that pass w.filter.
@@ -149,7 +152,7 @@ func (x *Index) filtered(w *walker, q *accel.Query, k, ef int, o *index.SearchOp
 	passing := f.matching()
 	defer func() { stats.Filtered = f.refused }()
 	stats.Regime = index.Exact
-	if few := 64 + 2*reranked(k, ef); passing <= few || ef >= passing/2 || x.lean == nil || !x.aim(w, q.Vector(), ef+leastEf) {
+	if few := 64 + 2*reranked(k, ef); passing <= few || x.scan == 0 && passing*4*x.rows.Dim() <= exactBytes || ef >= passing/2 || x.lean == nil || !x.aim(w, q.Vector(), ef+leastEf) {
 		x.scanRows(w, q, o)
 		return
 	}
