@@ -10,7 +10,7 @@ import (
 )
 
 // FitLean makes the Lean with the smallest records that still tell near rows apart, measured on sample, which holds rows of dim
-// elements back to back: of every probe's nearest rows of the sample, the share agreement (0 to 1) is among the twice as many
+// elements back to back: of every probe's nearest rows of the sample, the share agreement (0 to 1) is among the few more
 // that records say are nearest. largest, if not 0, bounds the size of a record, at least accel.CodeLine: where none agrees so well, it is the
 // largest that may be. The error is ErrParams, or that of ctx.
 func FitLean(ctx context.Context, dim int, sample []float32, agreement float64, largest int) (*Lean, error) {
@@ -265,8 +265,9 @@ func (f *leanFit) bestStep(l *Lean) float32 {
 }
 
 const (
-	leanProbes = 100
+	leanProbes = 400
 	leanNear   = 10
+	leanNamed  = 14 // little more, for a larger set of rows is denser than its sample
 )
 
 // findNearest finds the true neighbours of some rows among a few thousand.
@@ -274,34 +275,36 @@ func (f *leanFit) findNearest() {
 	if f.n() > 10_000 {
 		f.rows = f.rows[:10_000*f.dim]
 	}
-	dist, order := make([]float32, f.n()), make([]uint32, f.n())
+	dist, near := make([]float32, f.n()), make([]uint32, leanNear)
 	for p := range leanProbes {
 		i := p * f.n() / leanProbes
 		accel.L2SqRows(f.row(i), f.rows, dist)
 		dist[i] = float32(math.Inf(1))
 		f.probes = append(f.probes, i)
-		f.near = append(f.near, slices.Clone(nearestOf(dist, order, leanNear)))
+		f.near = append(f.near, slices.Clone(nearestOf(dist, near)))
 	}
 }
 
-// nearestOf returns the k rows with the smallest dist, in any order.
-func nearestOf(dist []float32, order []uint32, k int) []uint32 {
-	for i := range order {
-		order[i] = uint32(i)
-	}
-	slices.SortFunc(order, func(a, b uint32) int {
-		switch {
-		case dist[a] < dist[b]:
-			return -1
-		case dist[a] > dist[b]:
-			return 1
+// nearestOf fills near, nearest first, with the rows of the smallest dist.
+func nearestOf(dist []float32, near []uint32) []uint32 {
+	n := 0
+	for i, d := range dist {
+		if n == len(near) && !(d < dist[near[n-1]]) {
+			continue
 		}
-		return int(a) - int(b)
-	})
-	return order[:min(k, len(order))]
+		if n < len(near) {
+			n++
+		}
+		j := n - 1
+		for ; j > 0 && d < dist[near[j-1]]; j-- {
+			near[j] = near[j-1]
+		}
+		near[j] = uint32(i)
+	}
+	return near[:n]
 }
 
-// agreement is the share of true neighbours among the twice as many that records name.
+// agreement is the share of true neighbours among the few more that records name.
 func (f *leanFit) agreement(l *Lean) float64 {
 	size := l.CodeSize()
 	codes := make([]byte, f.n()*size)
@@ -309,7 +312,7 @@ func (f *leanFit) agreement(l *Lean) float64 {
 	for i := range f.n() {
 		l.Encode(codes[i*size:(i+1)*size], f.row(i), &s)
 	}
-	at, dist, order := make([]uint32, f.n()), make([]float32, f.n()), make([]uint32, f.n())
+	at, dist, near := make([]uint32, f.n()), make([]float32, f.n()), make([]uint32, leanNamed)
 	for i := range at {
 		at[i] = uint32(i)
 	}
@@ -319,7 +322,7 @@ func (f *leanFit) agreement(l *Lean) float64 {
 		l.Query(f.row(i), &q, &s)
 		q.Gather(codes, at, dist)
 		dist[i] = float32(math.Inf(1))
-		named := nearestOf(dist, order, 2*leanNear)
+		named := nearestOf(dist, near)
 		for _, t := range f.near[p] {
 			want++
 			if slices.Contains(named, t) {

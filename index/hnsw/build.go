@@ -145,7 +145,7 @@ func (b *builder) largestRecord() int {
 }
 
 // leanAgreement is how well codes must tell near rows apart: see quant.FitLean.
-const leanAgreement = 0.998
+const leanAgreement = 0.99
 
 // encode makes the code records, a share of the rows at a time.
 func (b *builder) encode(ctx context.Context) error {
