@@ -48,6 +48,7 @@ func (s *Session) askDuck(ctx context.Context, a *analyzed) error {
 	}
 	defer c.release()
 	run := s.newRun()
+	run.relations = a.plan.Relations
 	text, err := run.place(c, a.plan.DuckSQL, a.plan.Relations)
 	if err != nil {
 		return err
@@ -174,6 +175,7 @@ func (s *Session) duckQuery(ctx context.Context, text string, relations []*plan.
 
 // duckQueryOn is duckQuery on a connection, which it takes over.
 func (s *Session) duckQueryOn(ctx context.Context, c *duckConn, run *duckRun, text string, relations []*plan.Relation, params []any, paramTypes []types.Type, columns []Column) (_ *duckRows, err error) {
+	run.relations, run.params, run.paramTypes = relations, params, paramTypes
 	r := &duckRows{session: s, conn: c, columns: columns}
 	r.ctx, r.cancel = context.WithCancelCause(context.WithValue(ctx, runKey{}, run))
 	defer func() {

@@ -74,6 +74,9 @@ func (s *Session) explained(p *plan.Plan) []*plan.Relation {
 }
 
 func (s *Session) explainTable(r *plan.Relation) (string, error) {
+	if n, ok := r.Ref.(*plan.Search); ok {
+		return s.explainNested(n), nil
+	}
 	t, ok := r.Ref.(*db.Table)
 	if !ok {
 		return fmt.Sprintf("  Relation: %s.%s (catalog)", r.Schema, r.Name), nil

@@ -83,3 +83,23 @@ func (r *searchReport) lines(doc map[string]any) []string {
 	}
 	return append(out, line)
 }
+
+// explainNested describes a search inside of a query.
+func (s *Session) explainNested(n *plan.Search) string {
+	t := n.Relation.Ref.(*db.Table)
+	v := &vectorSearch{table: t, column: n.Column, op: n.Op, tuning: s.tuning()}
+	by := "every row is compared"
+	if v.indexed() {
+		for _, x := range t.Indexes {
+			if x.Column == n.Column && x.Metric == metrics[n.Op] {
+				by = "by index " + x.Name
+				break
+			}
+		}
+	}
+	line := fmt.Sprintf("  Vector Search on %s: %s %s query, %s", t.Name, t.Columns[n.Column].Name, n.Op, by)
+	if n.Filter != nil {
+		line += ", filter: " + n.Filter.Text
+	}
+	return line
+}

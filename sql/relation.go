@@ -11,6 +11,8 @@ import (
 
 	"github.com/cockroachdb/apd/v3"
 
+	"github.com/RoaringBitmap/roaring/v2/roaring64"
+
 	"engram/db"
 	"engram/sql/internal/catalog"
 	"engram/sql/internal/duck"
@@ -29,7 +31,13 @@ type duckRun struct {
 	views     []*db.TableView // by the number that aliveFunction is given
 	returning string          // what stands for plan.ReturningRelation
 
-	tuning  searchTuning
+	tuning searchTuning
+
+	relations  []*plan.Relation // of the statement, the searches inside of it among them
+	params     []any
+	paramTypes []types.Type
+	filters    map[*plan.RowFilter]*roaring64.Bitmap // guarded by mu
+
 	exprEnv plan.Env // for functions of the analyser
 
 	mu  sync.Mutex // guards env, whose functions are called from several threads

@@ -23,6 +23,7 @@ func (e *Engine) ownFunctions() map[string][]duck.ScalarFunction {
 	hit := duck.List(duck.Struct(duck.Field{Name: "id", Type: duck.BigInt}, duck.Field{Name: "score", Type: duck.Double}))
 	all["__engram_cosine_top_k"] = []duck.ScalarFunction{{Name: "__engram_cosine_top_k", NullIn: true, Returns: hit, Exec: topKChunk,
 		Params: []duck.Type{duck.Varchar, vector, duck.BigInt, duck.Varchar, duck.Varchar, duck.Varchar, duck.BigInt}}}
+	all["__engram_nearest"] = []duck.ScalarFunction{nestedFunction()}
 	all["__engram_index_recall"] = []duck.ScalarFunction{recallFunction()}
 	for name, distance := range distances {
 		all[name] = []duck.ScalarFunction{{Name: name, Params: []duck.Type{vector, vector}, Returns: duck.Double,

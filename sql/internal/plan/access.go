@@ -209,6 +209,7 @@ func (a *analyzer) oneColumn(q *query, sel *pgquery.SelectStmt, loc int32) *sele
 	if len(sub.cols) != 1 {
 		a.fail(loc, types.CodeSyntaxError, "subquery must return only one column")
 	}
+	a.nest(sub)
 	return sub
 }
 

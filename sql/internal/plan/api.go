@@ -41,6 +41,7 @@ const (
 	Table   RelKind = iota + 1 // a user table; may be written
 	Catalog                    // a relation of pg_catalog or information_schema
 	View                       // a stored query, which Analyze expands
+	Nested                     // a search inside of a query: Ref is a *Search
 )
 
 // Scope gives names their meaning. Analyze calls it from one goroutine.

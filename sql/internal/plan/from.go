@@ -128,6 +128,7 @@ func (a *analyzer) rangeView(q *query, rel *Relation, r *rte, v *pgquery.RangeVa
 
 // subRange makes a range of a bound query.
 func (a *analyzer) subRange(r *rte, sub *selectQuery, lateral bool) *fromItem {
+	a.nest(sub)
 	duck := a.freshAlias(pick(r.alias == "", "sub", r.alias))
 	for i, c := range sub.cols {
 		col := rcol{name: c.name, typ: c.n.Type()}

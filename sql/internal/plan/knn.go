@@ -10,12 +10,20 @@ type distance struct {
 	op    string
 	l, r  *node
 	given bool
+	from  string // alias of the hits of a nested search, whose distance it prints
 }
 
 func distanceNode_(n *node, op string, args []*node) *node {
 	d := &distance{op: op, l: args[0], r: args[1]}
-	run := n.run
+	run, out := n.run, n.out
 	n.value = d
+	n.out = func(p *printer) {
+		if d.from != "" {
+			p.str(ident(d.from), `."__engram_dist"`)
+			return
+		}
+		out(p)
+	}
 	if run == nil {
 		return n
 	}

@@ -32,7 +32,9 @@ func (sq *selectQuery) print(p *printer) {
 	default:
 		sq.printSelect(p)
 	}
-	p.sort(sq.order)
+	if sq.search == nil {
+		p.sort(sq.order)
+	}
 	sq.printLimit(p)
 }
 
@@ -98,6 +100,10 @@ func (sq *selectQuery) printSelect(p *printer) {
 	}
 	if len(sq.cols) == 0 {
 		p.str("1")
+	}
+	if sq.search != nil {
+		sq.printSearch(p)
+		return
 	}
 	for i, f := range sq.from {
 		p.str(pick(i == 0, " FROM ", ", "))

@@ -27,6 +27,7 @@ type selectQuery struct {
 	order         []sortItem
 	limit, offset *node
 	locks         bool
+	search        *nestedSearch // it is printed as a search; nil: as it stands
 }
 
 // outCol is an output column.

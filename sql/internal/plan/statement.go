@@ -48,6 +48,9 @@ func (a *analyzer) outputColumns(sq *selectQuery) {
 func (a *analyzer) explainDuck(sq *selectQuery) []string {
 	lines := []string{"DuckDB Query"}
 	for _, r := range a.plan.Relations {
+		if r.Kind == Nested {
+			continue
+		}
 		lines = append(lines, "  ->  Scan on "+r.Name)
 	}
 	return lines

@@ -38,6 +38,7 @@ func (a *analyzer) withClause(sq *selectQuery, w *pgquery.WithClause) {
 		c.bound = a.selectQuery(sel, sq.q, false)
 		a.resolveUnknown(c.bound)
 		a.cteColumns(c, e, c.bound)
+		a.nest(c.bound)
 		sq.q.ctes = append(sq.q.ctes, c)
 	}
 }
