@@ -119,13 +119,15 @@ func shownDistance(op string, v, query, ranked any) any {
 	return f(a, b)
 }
 
-// check refuses a query that the column's declared dimension cannot be compared with.
+// check brings the query into the space of the column, or refuses it.
 func (v *vectorSearch) check() error {
 	query, ok := v.query.([]float32)
-	if dim := v.table.Columns[v.column].Type.Dim(); ok && dim > 0 && dim != len(query) {
-		return &db.QueryDimensionError{Stored: dim, Query: len(query)}
+	if !ok {
+		return nil
 	}
-	return nil
+	query, err := fitQuery(v.table, v.column, query)
+	v.query = query
+	return err
 }
 
 // ranked finds the nearest rows that have a vector, at most want.
