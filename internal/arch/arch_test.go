@@ -19,6 +19,7 @@ var allowed = map[string][]string{
 	"quant":                {"accel"},
 	"quant/weights":        {"accel", "quant"},
 	"quant/model":          {"accel", "quant", "quant/weights"},
+	"quant/model/token":    {},
 	"index":                {"accel", "quant"},
 	"db/internal":          {"accel", "quant", "index", "db/internal"},
 	"db":                   {"accel", "quant", "index", "graph", "db/internal"},

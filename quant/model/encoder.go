@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"engram/quant/model/token"
 	"engram/quant/weights"
 )
 
@@ -21,7 +22,7 @@ type Options struct {
 // Encoder turns texts into vectors. Its methods may be called concurrently.
 type Encoder struct {
 	manifest *Manifest
-	tokens   *Unigram
+	tokens   token.Tokenizer
 	net      *useLite
 	file     *weights.File
 	threads  int
@@ -68,18 +69,18 @@ func Open(dir string, o *Options) (*Encoder, error) {
 	return e, nil
 }
 
-func openTokenizer(dir string, m *Manifest) (*Unigram, error) {
+func openTokenizer(dir string, m *Manifest) (token.Tokenizer, error) {
 	path := filepath.Join(dir, m.Tokenizer.File)
-	b, err := readBounded(path, maxVocabBytes)
+	b, err := readBounded(path, token.MaxBytes)
 	if err != nil {
 		return nil, err
 	}
 	if sum := bytesSHA256(b); m.Tokenizer.SHA256 != "" && sum != m.Tokenizer.SHA256 {
 		return nil, fmt.Errorf("%w: %s has SHA-256 %s, %s says %s", ErrManifest, path, sum, ManifestFile, m.Tokenizer.SHA256)
 	}
-	u, err := NewUnigram(b, m.Tokenizer.Reserved)
+	u, err := token.NewUnigram(b, m.Tokenizer.Reserved)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%w: %s: %w", ErrManifest, path, err)
 	}
 	return u, nil
 }

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"engram/quant/model/token"
 	"engram/quant/weights"
 )
 
@@ -111,7 +112,7 @@ func writeUseLite(ctx context.Context, b *bundle, dir string, opt *ImportOptions
 		return err
 	}
 	vocab := b.files[path.Join(at, VocabFile)]
-	if _, err := NewUnigram(vocab, reservedPieces); err != nil {
+	if _, err := token.NewUnigram(vocab, reservedPieces); err != nil {
 		return fmt.Errorf("%w: %s: %w", ErrSource, VocabFile, err)
 	}
 	if err := writeSynced(filepath.Join(dir, VocabFile), vocab); err != nil {

@@ -126,7 +126,7 @@ func (m *Manifest) check() error {
 		{c.Heads < 1 || c.Heads > 1024, "config.heads is out of range"},
 		{!(c.LayerNormEpsilon > 0 && c.LayerNormEpsilon < 1), "config.layer_norm_epsilon is out of range"},
 		{!(c.NormEpsilon > 0 && c.NormEpsilon < 1) || math.IsNaN(c.NormEpsilon), "config.norm_epsilon is out of range"},
-		{m.Tokenizer.Reserved < 1 || m.Tokenizer.Reserved > maxVocabPieces, "tokenizer.reserved is out of range"},
+		{m.Tokenizer.Reserved < 1 || m.Tokenizer.Reserved > 1<<20, "tokenizer.reserved is out of range"},
 		{!plainName(m.Weights.File), "weights.file must be the name of a file beside model.json"},
 		{!plainName(m.Tokenizer.File), "tokenizer.file must be the name of a file beside model.json"},
 	} {

@@ -28,7 +28,7 @@ const (
 	tinyLimit = 16 // tokens
 )
 
-// golden is testdata/tokens.json: what the tokenizer that use-lite was published with answers, for a small vocabulary and
+// golden is token/testdata/unigram.json: what the tokenizer that use-lite was published with answers, for a small vocabulary and
 // for the real one.
 type golden struct {
 	Vocab   json.RawMessage `json:"vocab"`
@@ -43,7 +43,7 @@ type goldenText struct {
 
 func readGolden(tb testing.TB) golden {
 	tb.Helper()
-	b, err := os.ReadFile("testdata/tokens.json")
+	b, err := os.ReadFile("token/testdata/unigram.json")
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package model_test
+package token_test
 
 import (
 	"encoding/json"
@@ -10,12 +10,12 @@ import (
 	"golang.org/x/text/unicode/norm"
 	"pgregory.net/rapid"
 
-	"engram/quant/model"
+	"engram/quant/model/token"
 )
 
-func tinyTokenizer(tb testing.TB) *model.Unigram {
+func tinyTokenizer(tb testing.TB) *token.Unigram {
 	tb.Helper()
-	u, err := model.NewUnigram(readGolden(tb).Vocab, 6)
+	u, err := token.NewUnigram(readGolden(tb).Vocab, 6)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -123,17 +123,17 @@ func TestVocabularyRefused(t *testing.T) {
 		"piece too long":  `[["u", 0], ["` + strings.Repeat("a", 300) + `", -1]]`,
 		"score too large": `[["u", 0], ["a", 1e999]]`,
 	} {
-		if _, err := model.NewUnigram([]byte(v), 1); !errors.Is(err, model.ErrManifest) {
+		if _, err := token.NewUnigram([]byte(v), 1); !errors.Is(err, token.ErrFormat) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := model.NewUnigram(make([]byte, 65<<20), 1); !errors.Is(err, model.ErrManifest) {
+	if _, err := token.NewUnigram(make([]byte, 65<<20), 1); !errors.Is(err, token.ErrFormat) {
 		t.Errorf("huge: %v", err)
 	}
-	if _, err := model.NewUnigram([]byte(`[["u", 0], ["a", -1]]`), 0); !errors.Is(err, model.ErrManifest) {
+	if _, err := token.NewUnigram([]byte(`[["u", 0], ["a", -1]]`), 0); !errors.Is(err, token.ErrFormat) {
 		t.Errorf("nothing reserved: %v", err)
 	}
-	if u, err := model.NewUnigram([]byte(`[["u", 0], ["a", -1], ["a", null]]`), 1); err != nil || !slices.Equal(u.Encode("a", 9), []int32{0, 2}) {
+	if u, err := token.NewUnigram([]byte(`[["u", 0], ["a", -1], ["a", null]]`), 1); err != nil || !slices.Equal(u.Encode("a", 9), []int32{0, 2}) {
 		t.Errorf("the last of equal pieces must count: %v", err)
 	}
 }
@@ -169,9 +169,9 @@ func FuzzVocabulary(f *testing.F) {
 	f.Add([]byte(readGolden(f).Vocab), 6, "the banana")
 	f.Add([]byte(`[["u",0],["ab",-1],["b",null]]`), 1, "abab")
 	f.Fuzz(func(t *testing.T, vocab []byte, reserved int, text string) {
-		u, err := model.NewUnigram(vocab, reserved)
+		u, err := token.NewUnigram(vocab, reserved)
 		if err != nil {
-			if !errors.Is(err, model.ErrManifest) {
+			if !errors.Is(err, token.ErrFormat) {
 				t.Fatal(err)
 			}
 			return
