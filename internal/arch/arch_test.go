@@ -20,6 +20,7 @@ var allowed = map[string][]string{
 	"quant/weights":        {"accel", "quant"},
 	"quant/model":          {"accel", "quant", "quant/weights"},
 	"quant/model/token":    {},
+	"quant/model/layer":    {"accel", "quant", "quant/weights"},
 	"index":                {"accel", "quant"},
 	"db/internal":          {"accel", "quant", "index", "db/internal"},
 	"db":                   {"accel", "quant", "index", "graph", "db/internal"},

@@ -9,13 +9,14 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"engram/quant/model/layer"
 	"engram/quant/model/token"
-	"engram/quant/weights"
 )
 
 // Options set how a model is opened and run. The zero value is the default.
 type Options struct {
 	Threads int          // texts encoded at the same time by one call of Encode; 0 means GOMAXPROCS
+	Budget  int64        // bytes of weights kept in memory, see layer.Options; 0 means all
 	Logger  *slog.Logger // nil means slog.Default
 }
 
@@ -24,7 +25,7 @@ type Encoder struct {
 	manifest *Manifest
 	tokens   token.Tokenizer
 	net      *useLite
-	file     *weights.File
+	params   *layer.Params
 	threads  int
 	scratch  sync.Pool // of *scratch
 
@@ -36,7 +37,8 @@ type Encoder struct {
 // while it is in the cache, few enough to keep the activations there too.
 const chunkTokens = 256
 
-// Open opens the model in a directory. It reads and checks all tensors; those of float32 stay in the mapped file.
+// Open opens the model in a directory. It checks that the tensors are there and have the right shapes; the numbers of a
+// layer are read, and its checksum compared, when it is first used.
 func Open(dir string, o *Options) (*Encoder, error) {
 	var opt Options
 	if o != nil {
@@ -53,17 +55,17 @@ func Open(dir string, o *Options) (*Encoder, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := weights.Open(filepath.Join(dir, m.Weights.File), &weights.Options{Logger: opt.Logger})
+	p, err := layer.Open(filepath.Join(dir, m.Weights.File), &layer.Options{Budget: opt.Budget, Logger: opt.Logger})
 	if err != nil {
 		return nil, fmt.Errorf("model %q: %w", m.Name, err)
 	}
-	e := &Encoder{manifest: m, tokens: tokens, file: f, threads: opt.Threads}
+	e := &Encoder{manifest: m, tokens: tokens, params: p, threads: opt.Threads}
 	e.scratch.New = func() any { return new(scratch) }
-	if e.net, err = newUseLite(f, m); err == nil && e.net.vocab < tokens.Size() {
-		err = fmt.Errorf("%w: %d embeddings for a vocabulary of %d", ErrManifest, e.net.vocab, tokens.Size())
+	if e.net, err = newUseLite(p, m); err == nil && e.net.embed.Rows < tokens.Size() {
+		err = fmt.Errorf("%w: %d embeddings for a vocabulary of %d", ErrManifest, e.net.embed.Rows, tokens.Size())
 	}
 	if err != nil {
-		f.Close()
+		p.Close()
 		return nil, fmt.Errorf("model %q in %s: %w", m.Name, dir, err)
 	}
 	return e, nil
@@ -105,7 +107,7 @@ func Verify(ctx context.Context, dir string) error {
 		return err
 	}
 	defer e.Close()
-	if err := e.file.Verify(); err != nil {
+	if err := e.params.File().Verify(); err != nil {
 		return err
 	}
 	_, err = e.Encode(ctx, []string{"", "model"})
@@ -140,15 +142,18 @@ func (e *Encoder) Encode(ctx context.Context, texts []string) ([][]float32, erro
 	out := make([][]float32, len(texts))
 	chunks := e.cut(texts)
 	var next atomic.Int64
+	var failed atomic.Pointer[error]
 	work := func() {
 		s := e.scratch.Get().(*scratch)
 		defer e.scratch.Put(s)
-		for ctx.Err() == nil {
+		for ctx.Err() == nil && failed.Load() == nil {
 			i := int(next.Add(1)) - 1
 			if i >= len(chunks)-1 {
 				return
 			}
-			e.encodeChunk(s, texts[chunks[i]:chunks[i+1]], out[chunks[i]:chunks[i+1]])
+			if err := e.encodeChunk(s, texts[chunks[i]:chunks[i+1]], out[chunks[i]:chunks[i+1]]); err != nil {
+				failed.CompareAndSwap(nil, &err)
+			}
 		}
 	}
 	var wg sync.WaitGroup
@@ -159,6 +164,9 @@ func (e *Encoder) Encode(ctx context.Context, texts []string) ([][]float32, erro
 	wg.Wait()
 	if err := ctx.Err(); err != nil {
 		return nil, err
+	}
+	if err := failed.Load(); err != nil {
+		return nil, fmt.Errorf("model %q: %w", e.manifest.Name, *err)
 	}
 	return out, nil
 }
@@ -180,7 +188,7 @@ func (e *Encoder) cut(texts []string) []int {
 	return cuts
 }
 
-func (e *Encoder) encodeChunk(s *scratch, texts []string, out [][]float32) {
+func (e *Encoder) encodeChunk(s *scratch, texts []string, out [][]float32) error {
 	var ids []int32
 	ends := make([]int, len(texts))
 	for i, t := range texts {
@@ -188,11 +196,15 @@ func (e *Encoder) encodeChunk(s *scratch, texts []string, out [][]float32) {
 		ends[i] = len(ids)
 	}
 	dim := e.manifest.Dim
-	flat := s.get(&s.out, len(texts)*dim)
+	flat := layer.Grow(&s.out, len(texts)*dim)
 	e.net.run(s, ids, ends, flat)
+	if err := s.Err(); err != nil {
+		return err
+	}
 	for i := range texts {
 		out[i] = append(make([]float32, 0, dim), flat[i*dim:(i+1)*dim]...)
 	}
+	return nil
 }
 
 // Close waits for the calls under way and closes the weight file. Closing twice is fine.
@@ -203,5 +215,5 @@ func (e *Encoder) Close() error {
 		return nil
 	}
 	e.closed = true
-	return e.file.Close()
+	return e.params.Close()
 }

@@ -1,0 +1,121 @@
+package layer
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+)
+
+// tensor is a two-dimensional tensor of the file in one of the forms that it is used in. Its numbers come to memory when
+// they are first asked for and go when the budget wants so; a goroutine that uses them keeps what it has got.
+type tensor struct {
+	p          *Params
+	name       string
+	byRow      bool // gathered by row, not multiplied
+	rows, cols int
+
+	used   atomic.Int64 // the clock of the last use
+	mu     sync.Mutex   // held while the tensor is read or given up
+	loaded atomic.Pointer[loaded]
+}
+
+// loaded is a tensor in memory.
+type loaded struct {
+	matrix
+	size int64
+}
+
+// matrix multiplies and gathers in one of the ways that numbers are stored in.
+type matrix interface {
+	// mulNT writes to dst, rows rows, the products of the rows of x with the rows of the matrix.
+	mulNT(dst, x []float32, rows int, s *Scratch)
+	// row writes row r to dst.
+	row(dst []float32, r int)
+	// bytes is the memory that the matrix takes.
+	bytes() int64
+}
+
+// tensor finds or makes the tensor of that name. -1 in shape takes any size.
+func (p *Params) tensor(name string, byRow bool, rows, cols int) (*tensor, error) {
+	shape, err := p.shape(name, []int{rows, cols})
+	if err != nil {
+		return nil, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	k := key{name, byRow}
+	t, ok := p.tensors[k]
+	if !ok {
+		t = &tensor{p: p, name: name, byRow: byRow, rows: shape[0], cols: shape[1]}
+		p.tensors[k] = t
+	}
+	return t, nil
+}
+
+// use calls do with the tensor in memory, reading it if need be. The file stays open until do returns.
+func (t *tensor) use(do func(matrix)) error {
+	t.p.using.RLock()
+	defer t.p.using.RUnlock()
+	if t.p.closed {
+		return fmt.Errorf("%w: %s", ErrClosed, t.p.file.Path())
+	}
+	t.used.Store(t.p.clock.Add(1))
+	m := t.loaded.Load()
+	if m == nil {
+		var err error
+		if m, err = t.load(); err != nil {
+			return err
+		}
+		t.p.trim(t)
+	}
+	do(m.matrix)
+	return nil
+}
+
+func (t *tensor) load() (*loaded, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if m := t.loaded.Load(); m != nil {
+		return m, nil
+	}
+	m, err := t.read()
+	if err != nil {
+		return nil, err
+	}
+	l := &loaded{matrix: m, size: m.bytes()}
+	t.p.resident.Add(l.size)
+	t.loaded.Store(l)
+	return l, nil
+}
+
+// read makes the matrix of the tensor from the file or from what replaces it.
+func (t *tensor) read() (matrix, error) {
+	t.p.mu.Lock()
+	q := t.p.replaced[t.name]
+	t.p.mu.Unlock()
+	if q != nil {
+		return &codes{q}, nil
+	}
+	l, _ := t.p.file.Layer(t.name)
+	if l.Quant.Bits() != 0 {
+		q, _, err := t.p.file.Quantized(t.name, t.rows, t.cols)
+		if err != nil {
+			return nil, err
+		}
+		return &codes{q}, nil
+	}
+	v, _, err := t.p.file.Float32(t.name, t.rows, t.cols)
+	if err != nil {
+		return nil, err
+	}
+	return &floats{w: v, rows: t.rows, cols: t.cols}, nil
+}
+
+// drop gives up the memory of the tensor.
+func (t *tensor) drop() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if l := t.loaded.Swap(nil); l != nil {
+		t.p.resident.Add(-l.size)
+	}
+}
