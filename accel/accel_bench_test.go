@@ -126,3 +126,35 @@ func BenchmarkMemory(b *testing.B) {
 		Current().hamming(buf[:len(buf)/2], buf[len(buf)/2:])
 	}
 }
+
+// BenchmarkFastScan scans 32 blocks of 784 dimensions at a bit each; one row is a 1,024th of an op.
+func BenchmarkFastScan(b *testing.B) {
+	const groups, blocks = 196, 32
+	codes, tables, sums := make([]byte, blocks*groups*16), make([]byte, groups*16), make([]uint16, blocks*ScanRows)
+	for _, l := range Levels() {
+		b.Run(l.String(), func(b *testing.B) {
+			atLevel(l, func() {
+				b.SetBytes(int64(len(codes)))
+				for b.Loop() {
+					FastScan(codes, tables, sums)
+				}
+			})
+		})
+	}
+}
+
+// BenchmarkDotNibbles compares one query with 1,024 records of 784 dimensions.
+func BenchmarkDotNibbles(b *testing.B) {
+	const size, n = 416, 1024
+	q, codes, dots := make([]int8, 2*size), make([]byte, n*size), make([]int32, n)
+	for _, l := range Levels() {
+		b.Run(l.String(), func(b *testing.B) {
+			atLevel(l, func() {
+				b.SetBytes(int64(len(codes)))
+				for b.Loop() {
+					DotNibbles(q, codes, dots)
+				}
+			})
+		})
+	}
+}

@@ -88,8 +88,4 @@ func (l Level) dotInt8Gather(q, rows []int8, at []uint32, dst []int32) {
 	}
 }
 
-func (Level) codeGather(c *CodeQuery, codes []byte, at []uint32, dst []float32) {
-	codeGatherGo(c, codes, at, dst)
-}
-
 func (Level) prefetch(*uint32, int) {}

@@ -27,6 +27,10 @@ func main() {
 		emit.Hadamard()
 	case "codes":
 		emit.Codes()
+	case "scan":
+		emit.Scan()
+	case "nibbles":
+		emit.Nibbles()
 	case "quantize":
 		emit.Quantize()
 	default:
