@@ -30,7 +30,7 @@ func (f *fitter) fit(w, v []float32) Grid {
 	if !f.s.LeastSquares {
 		g := f.s.span(w)
 		if f.s.Coarse {
-			return f.coarse(g, w, v, momentsOf(w, v))
+			return f.coarse(g, w, v)
 		}
 		return g
 	}
@@ -48,7 +48,7 @@ func (f *fitter) fit(w, v []float32) Grid {
 		g = f.affine(w, v, mo)
 	}
 	if f.s.Coarse {
-		g = f.coarse(g, w, v, mo)
+		g = f.coarse(g, w, v)
 	}
 	return g
 }
@@ -59,7 +59,7 @@ func (f *fitter) constant(x float32, w, v []float32, mo moments) Grid {
 	case x == 0 || safeScale(float32(math.Abs(float64(x)))) == 1:
 		return Grid{Scale: 1}
 	case f.s.Coarse:
-		return f.coarse(Grid{Scale: x / float32(f.s.low())}, w, v, mo)
+		return f.coarse(Grid{Scale: x / float32(f.s.low())}, w, v)
 	}
 	return Grid{Scale: x / float32(f.s.low())} // the lowest code is a power of two, so this is exact
 }
@@ -248,28 +248,44 @@ func (s Scheme) coarseSteps() (scales, zeros float64) {
 }
 
 // coarse rounds a grid to what Scheme.Coarse allows and takes the best of the neighbours.
-func (f *fitter) coarse(g Grid, w, v []float32, mo moments) Grid {
-	perOctave, perStep := f.s.coarseSteps()
-	exp := math.Round(math.Log2(math.Abs(float64(g.Scale))) * perOctave)
-	middle := float64(f.s.low()) + float64(f.s.top())/2
-	centre := (middle - float64(g.Zero)) * float64(g.Scale) // the number in the middle of the grid
+func (f *fitter) coarse(g Grid, w, v []float32) Grid {
+	var near [nearGrids]Grid
 	best, least := g, math.Inf(1)
-	for _, e := range []float64{0, -1, 1} {
-		s := math.Copysign(math.Exp2((exp+e)/perOctave), float64(g.Scale))
-		if f.s.Symmetric {
-			c := Grid{Scale: float32(s)}
-			if err := f.errorOf(c, w, v); err < least {
-				best, least = c, err
-			}
-			continue
-		}
-		near := math.Round((middle - centre/s) * perStep)
-		for _, z := range []float64{0, -1, 1} {
-			c := Grid{Scale: float32(s), Zero: float32((near + z) / perStep)}
-			if err := f.errorOf(c, w, v); err < least {
-				best, least = c, err
-			}
+	for _, c := range f.s.Near(near[:0], g) {
+		if err := f.errorOf(c, w, v); err < least {
+			best, least = c, err
 		}
 	}
 	return best
+}
+
+// nearGrids is how many grids Near gives at most.
+const nearGrids = 9
+
+// Near appends to dst the grids that the scheme allows nearest to g: g itself, or with Coarse the three nearest scales, each
+// with the three nearest zero points that keep the middle of the codes where it is, the nearest of all first. The zero
+// point of a symmetric scheme is 0.
+func (s Scheme) Near(dst []Grid, g Grid) []Grid {
+	if s.Symmetric {
+		g.Zero = 0
+	}
+	if !s.Coarse {
+		return append(dst, g)
+	}
+	perOctave, perStep := s.coarseSteps()
+	exp := math.Round(math.Log2(math.Abs(float64(g.Scale))) * perOctave)
+	middle := float64(s.low()) + float64(s.top())/2
+	centre := (middle - float64(g.Zero)) * float64(g.Scale) // the number in the middle of the grid
+	for _, e := range []float64{0, -1, 1} {
+		scale := math.Copysign(math.Exp2((exp+e)/perOctave), float64(g.Scale))
+		if s.Symmetric {
+			dst = append(dst, Grid{Scale: float32(scale)})
+			continue
+		}
+		near := math.Round((middle - centre/scale) * perStep)
+		for _, z := range []float64{0, -1, 1} {
+			dst = append(dst, Grid{Scale: float32(scale), Zero: float32((near + z) / perStep)})
+		}
+	}
+	return dst
 }

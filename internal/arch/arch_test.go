@@ -17,6 +17,8 @@ var allowed = map[string][]string{
 	"accel":                {},
 	"graph":                {},
 	"quant":                {"accel"},
+	"quant/gptq":           {"accel", "quant"},
+	"quant/quantize":       {"accel", "quant"},
 	"quant/weights":        {"accel", "quant"},
 	"quant/model":          {"accel", "quant", "quant/weights"},
 	"quant/model/token":    {},
@@ -49,6 +51,7 @@ var homes = map[string][]string{
 	"github.com/knadh/koanf":              {"cmd"},
 	"github.com/prometheus/client_golang": {"cmd"},
 	"github.com/ebitengine/purego":        {"accel/opencl"},
+	"gonum.org/v1/gonum":                  {"quant/gptq"},
 }
 
 const module = "engram"
