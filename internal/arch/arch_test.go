@@ -23,6 +23,7 @@ var allowed = map[string][]string{
 	"quant/model":          {"accel", "quant", "quant/weights"},
 	"quant/model/token":    {},
 	"quant/model/layer":    {"accel", "quant", "quant/weights"},
+	"quant/model/media":    {},
 	"index":                {"accel", "quant"},
 	"db/internal":          {"accel", "quant", "index", "db/internal"},
 	"db":                   {"accel", "quant", "index", "graph", "db/internal"},
@@ -52,6 +53,8 @@ var homes = map[string][]string{
 	"github.com/prometheus/client_golang": {"cmd"},
 	"github.com/ebitengine/purego":        {"accel/opencl"},
 	"gonum.org/v1/gonum":                  {"quant/gptq"},
+	"golang.org/x/image":                  {"quant/model/media"},
+	"github.com/mewkiz/flac":              {"quant/model/media"},
 }
 
 const module = "engram"
