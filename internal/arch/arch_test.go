@@ -35,6 +35,8 @@ var allowed = map[string][]string{
 	"wire":                 {"sql", "sql/types"},
 	"cmd":                  {"accel", "quant", "index", "graph", "db", "sql", "wire"},
 	"internal":             {"accel", "quant", "index", "graph", "db", "sql", "wire", "internal"},
+
+	"quant/weights/exchange": {"quant", "quant/weights"},
 }
 
 // homes names the one place where each heavy dependency may be imported, tests aside.

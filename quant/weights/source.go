@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+
+	"engram/quant/internal/mapped"
 )
 
 // source gives the bytes of a weight file.
@@ -36,7 +38,7 @@ func openSource(path string, noMap bool) (source, error) {
 	if noMap || st.Size() == 0 {
 		return &fileSource{f: f, n: st.Size()}, nil
 	}
-	b, err := mapFile(f, st.Size())
+	b, err := mapped.Map(f, st.Size())
 	if err != nil { // no map here: read instead
 		return &fileSource{f: f, n: st.Size()}, nil
 	}
@@ -90,5 +92,5 @@ type mapSource struct{ bytesSource }
 func (s *mapSource) close() error {
 	b := s.b
 	s.b = nil
-	return unmapFile(b)
+	return mapped.Unmap(b)
 }

@@ -1,6 +1,6 @@
 //go:build unix
 
-package weights
+package mapped
 
 import (
 	"errors"
@@ -12,7 +12,7 @@ import (
 // mapFile maps n bytes of f to be read.
 func mapFile(f *os.File, n int64) ([]byte, error) {
 	if int64(int(n)) != n {
-		return nil, errors.New("weights: file too large to map")
+		return nil, errors.New("mapped: file too large to map")
 	}
 	return unix.Mmap(int(f.Fd()), 0, int(n), unix.PROT_READ, unix.MAP_SHARED)
 }

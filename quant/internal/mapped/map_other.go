@@ -1,6 +1,6 @@
 //go:build !unix
 
-package weights
+package mapped
 
 import (
 	"errors"
@@ -9,7 +9,7 @@ import (
 
 // mapFile fails: the file is read in pieces instead.
 func mapFile(*os.File, int64) ([]byte, error) {
-	return nil, errors.New("weights: no file maps on this system")
+	return nil, errors.New("mapped: no file maps on this system")
 }
 
 func unmapFile([]byte) error { return nil }
