@@ -54,6 +54,8 @@ type Manifest struct {
 	Weights      FileRef   `json:"weights"`
 	Tokenizer    Tokenizer `json:"tokenizer"`
 	Source       Source    `json:"source"`
+
+	Quantization *Quantization `json:"quantization,omitempty"`
 }
 
 // Config holds the numbers of an architecture that its tensors' shapes do not tell.

@@ -44,11 +44,19 @@ func (l *Linear) Apply(dst, x []float32, rows int, s *Scratch) {
 		s.fail(err)
 		return
 	}
-	if l.bias == nil {
+	l.addTo(dst, rows, l.bias)
+	if by := l.w.shift.Load(); by != nil {
+		l.addTo(dst, rows, *by)
+	}
+}
+
+// addTo adds by to every row of dst; nil is nothing.
+func (l *Linear) addTo(dst []float32, rows int, by []float32) {
+	if by == nil {
 		return
 	}
 	for t := range rows {
-		Add(dst[t*l.Out:(t+1)*l.Out], l.bias)
+		Add(dst[t*l.Out:(t+1)*l.Out], by)
 	}
 }
 

@@ -17,6 +17,7 @@ type tensor struct {
 	used   atomic.Int64 // the clock of the last use
 	mu     sync.Mutex   // held while the tensor is read or given up
 	loaded atomic.Pointer[loaded]
+	shift  atomic.Pointer[[]float32] // added to the outputs, see Params.Shift
 }
 
 // loaded is a tensor in memory.
