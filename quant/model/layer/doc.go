@@ -4,7 +4,7 @@
 // its checksum compared, when it is first used; what it needs in memory is kept inside a budget of bytes. Codes stay
 // codes: a layer of one byte a number takes one byte a number in memory too.
 //
-// The rest are plain functions on slices: norms, attention, activations. Every function works row by row, so what
+// The rest are plain functions on slices: norms, attention, pooling, activations. [Conv] and [Depthwise] convolve pictures. Every function works row by row, so what
 // comes out for a row depends on no other row, to the last bit, and a text has one vector whatever it is batched with.
 //
 // A [Scratch] is the working memory of one goroutine. Functions that take one allocate nothing once it has grown.

@@ -5,6 +5,7 @@ package layer
 type Scratch struct {
 	keys, query, scores []float32 // attention
 	block               []float32 // rows of a matrix as numbers
+	panel               []float32 // windows of pictures side by side
 	err                 error
 }
 
