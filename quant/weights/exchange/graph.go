@@ -53,7 +53,7 @@ type Node struct {
 type Setting struct {
 	Ints   []int64 // integers and truth values (0 or 1)
 	Floats []float32
-	Text   string
+	Texts  []string
 	Tensor string // the name of a tensor, to be had by Read
 }
 
@@ -87,8 +87,8 @@ func (n *Node) Float(name string, absent float32) float32 {
 
 // Text is a setting of a word, or absent where the node has none of that name.
 func (n *Node) Text(name, absent string) string {
-	if s, ok := n.Settings[name]; ok {
-		return s.Text
+	if s := n.Settings[name].Texts; len(s) > 0 {
+		return s[0]
 	}
 	return absent
 }

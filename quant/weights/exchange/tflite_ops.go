@@ -146,7 +146,7 @@ func (n *Node) options(x flatTable, fields []option) error {
 			if k >= len(words) {
 				return fmt.Errorf("%w: %s is %d", weights.ErrUnsupported, o.name, k)
 			}
-			s.Text = words[k]
+			s.Texts = []string{words[k]}
 		}
 		n.Settings[o.name] = s
 	}
