@@ -22,15 +22,53 @@ type Options struct {
 
 // Encoder turns texts into vectors. Its methods may be called concurrently.
 type Encoder struct {
-	manifest *Manifest
-	tokens   token.Tokenizer
-	net      *useLite
-	params   *layer.Params
-	threads  int
-	scratch  sync.Pool // of *scratch
+	opened
+	net     textNet
+	threads int
+	scratch sync.Pool // of *scratch
 
 	mu     sync.RWMutex // held for reading while the weights are used
 	closed bool
+}
+
+// textNet is a network that makes vectors of texts.
+type textNet interface {
+	// run computes the vectors of texts given as token ids: ids holds all texts one after the other, ends where each ends.
+	// No text has more than max_tokens. The vectors, of length one, go to out, dim numbers a text.
+	run(s *scratch, ids []int32, ends []int, out []float32)
+	vocabulary() int // ids are below it
+}
+
+// opened is what every model of text has.
+type opened struct {
+	manifest *Manifest
+	tokens   token.Tokenizer
+	params   *layer.Params
+}
+
+// openDir opens the files of a model directory.
+func openDir(dir string, o *Options) (opened, error) {
+	m, err := ReadManifest(dir)
+	if err != nil {
+		return opened{}, err
+	}
+	tokens, err := openTokenizer(dir, m)
+	if err != nil {
+		return opened{}, err
+	}
+	p, err := layer.Open(filepath.Join(dir, m.Weights.File), &layer.Options{Budget: o.Budget, Logger: o.Logger})
+	if err != nil {
+		return opened{}, fmt.Errorf("model %q: %w", m.Name, err)
+	}
+	return opened{m, tokens, p}, nil
+}
+
+// fits compares the rows of a network's table with the ids that the tokenizer may give.
+func (m *opened) fits(rows int) error {
+	if n := m.tokens.Size(); rows < n {
+		return fmt.Errorf("%w: %d embeddings for a vocabulary of %d", ErrManifest, rows, n)
+	}
+	return nil
 }
 
 // chunkTokens is about how many tokens go through the layers together: enough to use each block of weights many times
@@ -47,28 +85,43 @@ func Open(dir string, o *Options) (*Encoder, error) {
 	if opt.Threads <= 0 {
 		opt.Threads = runtime.GOMAXPROCS(0)
 	}
-	m, err := ReadManifest(dir)
+	files, err := openDir(dir, &opt)
 	if err != nil {
 		return nil, err
 	}
-	tokens, err := openTokenizer(dir, m)
-	if err != nil {
-		return nil, err
-	}
-	p, err := layer.Open(filepath.Join(dir, m.Weights.File), &layer.Options{Budget: opt.Budget, Logger: opt.Logger})
-	if err != nil {
-		return nil, fmt.Errorf("model %q: %w", m.Name, err)
-	}
-	e := &Encoder{manifest: m, tokens: tokens, params: p, threads: opt.Threads}
+	e := &Encoder{opened: files, threads: opt.Threads}
 	e.scratch.New = func() any { return new(scratch) }
-	if e.net, err = newUseLite(p, m); err == nil && e.net.embed.Rows < tokens.Size() {
-		err = fmt.Errorf("%w: %d embeddings for a vocabulary of %d", ErrManifest, e.net.embed.Rows, tokens.Size())
+	if e.net, err = newTextNet(files.params, files.manifest); err == nil {
+		err = e.fits(e.net.vocabulary())
 	}
 	if err != nil {
-		p.Close()
-		return nil, fmt.Errorf("model %q in %s: %w", m.Name, dir, err)
+		files.params.Close()
+		return nil, fmt.Errorf("model %q in %s: %w", files.manifest.Name, dir, err)
 	}
 	return e, nil
+}
+
+func newTextNet(p *layer.Params, m *Manifest) (textNet, error) {
+	switch m.Architecture {
+	case UseLite:
+		return newUseLite(p, m)
+	case BERT:
+		return newBERT(p, m)
+	}
+	return nil, fmt.Errorf("%w: a model of architecture %q makes no vectors of text", ErrManifest, m.Architecture)
+}
+
+// unigramKind is the kind of tokenizer that use-lite has.
+const unigramKind = "unigram"
+
+// tokenizers are the kinds of tokenizers known, by the file that describes them.
+var tokenizers = map[string]func(b []byte, t *Tokenizer) (token.Tokenizer, error){
+	unigramKind:      func(b []byte, t *Tokenizer) (token.Tokenizer, error) { return token.NewUnigram(b, t.Reserved) },
+	"tokenizer.json": func(b []byte, _ *Tokenizer) (token.Tokenizer, error) { return token.ReadJSON(b) },
+	"wordpiece": func(b []byte, t *Tokenizer) (token.Tokenizer, error) {
+		return token.NewBERT(b, &token.BERTOptions{KeepCase: t.KeepCase})
+	},
+	"llama2.c": func(b []byte, _ *Tokenizer) (token.Tokenizer, error) { return token.ReadLlama2C(b) },
 }
 
 func openTokenizer(dir string, m *Manifest) (token.Tokenizer, error) {
@@ -80,11 +133,11 @@ func openTokenizer(dir string, m *Manifest) (token.Tokenizer, error) {
 	if sum := bytesSHA256(b); m.Tokenizer.SHA256 != "" && sum != m.Tokenizer.SHA256 {
 		return nil, fmt.Errorf("%w: %s has SHA-256 %s, %s says %s", ErrManifest, path, sum, ManifestFile, m.Tokenizer.SHA256)
 	}
-	u, err := token.NewUnigram(b, m.Tokenizer.Reserved)
+	t, err := tokenizers[m.Tokenizer.Kind](b, &m.Tokenizer)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %s: %w", ErrManifest, path, err)
 	}
-	return u, nil
+	return t, nil
 }
 
 // Verify checks a model directory to the last byte: the SHA-256 of its files, the checksum and shape of every tensor,
@@ -101,6 +154,18 @@ func Verify(ctx context.Context, dir string) error {
 	}
 	if sum != m.Weights.SHA256 {
 		return fmt.Errorf("%w: %s has SHA-256 %s, %s says %s", ErrManifest, path, sum, ManifestFile, m.Weights.SHA256)
+	}
+	if m.Architecture == Llama {
+		l, err := OpenLanguageModel(dir, nil)
+		if err != nil {
+			return err
+		}
+		defer l.Close()
+		if err := l.params.File().Verify(); err != nil {
+			return err
+		}
+		_, err = l.Perplexity(ctx, []string{"model"}, nil)
+		return err
 	}
 	e, err := Open(dir, nil)
 	if err != nil {
@@ -123,8 +188,10 @@ func (e *Encoder) Dim() int { return e.manifest.Dim }
 // Manifest describes the model.
 func (e *Encoder) Manifest() Manifest { return *e.manifest }
 
-// Tokens returns the ids that Encode would use for a text.
-func (e *Encoder) Tokens(text string) []int32 { return e.tokens.Encode(text, e.manifest.MaxTokens) }
+// Tokens returns the ids that Encode would use for a text, special ones included.
+func (e *Encoder) Tokens(text string) []int32 {
+	return e.tokens.Encode(e.manifest.Config.TextPrefix+text, e.manifest.MaxTokens)
+}
 
 // Encode returns a vector of length one, of Dim elements, for every text, in order. The vectors are the caller's.
 //
@@ -133,7 +200,19 @@ func (e *Encoder) Tokens(text string) []int32 { return e.tokens.Encode(text, e.m
 // the last bit, on the texts beside it or on the number of threads.
 //
 // The context is looked at about every 256 tokens; after it is done Encode returns its error.
+//
+// Models that were trained with a prefix for texts that are stored and another for queries, such as e5, have both in their
+// manifest: Encode puts text_prefix in front of every text, [Encoder.EncodeQueries] query_prefix.
 func (e *Encoder) Encode(ctx context.Context, texts []string) ([][]float32, error) {
+	return e.encode(ctx, e.manifest.Config.TextPrefix, texts)
+}
+
+// EncodeQueries is Encode for texts that others are searched by.
+func (e *Encoder) EncodeQueries(ctx context.Context, texts []string) ([][]float32, error) {
+	return e.encode(ctx, e.manifest.Config.QueryPrefix, texts)
+}
+
+func (e *Encoder) encode(ctx context.Context, prefix string, texts []string) ([][]float32, error) {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
 	if e.closed {
@@ -151,7 +230,7 @@ func (e *Encoder) Encode(ctx context.Context, texts []string) ([][]float32, erro
 			if i >= len(chunks)-1 {
 				return
 			}
-			if err := e.encodeChunk(s, texts[chunks[i]:chunks[i+1]], out[chunks[i]:chunks[i+1]]); err != nil {
+			if err := e.encodeChunk(s, prefix, texts[chunks[i]:chunks[i+1]], out[chunks[i]:chunks[i+1]]); err != nil {
 				failed.CompareAndSwap(nil, &err)
 			}
 		}
@@ -188,11 +267,11 @@ func (e *Encoder) cut(texts []string) []int {
 	return cuts
 }
 
-func (e *Encoder) encodeChunk(s *scratch, texts []string, out [][]float32) error {
+func (e *Encoder) encodeChunk(s *scratch, prefix string, texts []string, out [][]float32) error {
 	var ids []int32
 	ends := make([]int, len(texts))
 	for i, t := range texts {
-		ids = append(ids, e.tokens.Encode(t, e.manifest.MaxTokens)...)
+		ids = append(ids, e.tokens.Encode(prefix+t, e.manifest.MaxTokens)...)
 		ends[i] = len(ids)
 	}
 	dim := e.manifest.Dim

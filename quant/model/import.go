@@ -118,7 +118,7 @@ func writeUseLite(ctx context.Context, b *bundle, dir string, opt *ImportOptions
 	if err := writeSynced(filepath.Join(dir, VocabFile), vocab); err != nil {
 		return err
 	}
-	m.Tokenizer = Tokenizer{Kind: "unigram", Reserved: reservedPieces, FileRef: FileRef{VocabFile, bytesSHA256(vocab)}}
+	m.Tokenizer = Tokenizer{Kind: unigramKind, Reserved: reservedPieces, FileRef: FileRef{VocabFile, bytesSHA256(vocab)}}
 	out := filepath.Join(dir, WeightsFile)
 	if err := g.writeWeights(ctx, out, m, opt); err != nil {
 		return err

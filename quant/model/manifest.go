@@ -8,9 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -37,8 +38,12 @@ const (
 // manifestFormat is the version of model.json that is written and read.
 const manifestFormat = 1
 
-// UseLite is the architecture of the Universal Sentence Encoder Lite.
-const UseLite = "use-lite"
+// The architectures of models of text.
+const (
+	UseLite = "use-lite" // the Universal Sentence Encoder Lite
+	BERT    = "bert"     // encoders of the family of BERT: MiniLM, bge, e5, gte
+	Llama   = "llama"    // language models
+)
 
 // maxManifestBytes bounds model.json.
 const maxManifestBytes = 1 << 20
@@ -47,8 +52,8 @@ const maxManifestBytes = 1 << 20
 type Manifest struct {
 	Format       int       `json:"format"`       // manifestFormat
 	Name         string    `json:"name"`         // as given when it was imported
-	Architecture string    `json:"architecture"` // UseLite
-	Dim          int       `json:"dim"`          // elements of a vector
+	Architecture string    `json:"architecture"` // such as UseLite
+	Dim          int       `json:"dim"`          // elements of a vector; of a language model, of a token within it
 	MaxTokens    int       `json:"max_tokens"`   // tokens of a text that count; the rest is cut off
 	Config       Config    `json:"config"`
 	Weights      FileRef   `json:"weights"`
@@ -58,12 +63,25 @@ type Manifest struct {
 	Quantization *Quantization `json:"quantization,omitempty"`
 }
 
-// Config holds the numbers of an architecture that its tensors' shapes do not tell.
+// Config holds the numbers of an architecture that its tensors' shapes do not tell. Those that an architecture does not
+// have are 0.
 type Config struct {
 	Layers           int     `json:"layers"`
 	Heads            int     `json:"heads"`
-	LayerNormEpsilon float64 `json:"layer_norm_epsilon"`
-	NormEpsilon      float64 `json:"norm_epsilon"` // least squared length that the last step divides by
+	LayerNormEpsilon float64 `json:"layer_norm_epsilon"`     // of Llama, that of its RMS norm
+	NormEpsilon      float64 `json:"norm_epsilon,omitempty"` // least squared length that the last step divides by
+
+	// Of BERT.
+	Activation    string `json:"activation,omitempty"`     // "gelu", "gelu-tanh" or "relu"
+	Pooling       string `json:"pooling,omitempty"`        // "mean" or "cls", the first token
+	FirstPosition int    `json:"first_position,omitempty"` // row of the table of positions that the first token gets
+	TextPrefix    string `json:"text_prefix,omitempty"`    // put in front of every text by Encode
+	QueryPrefix   string `json:"query_prefix,omitempty"`   // and by EncodeQueries
+
+	// Of Llama.
+	KVHeads   int     `json:"kv_heads,omitempty"`   // heads of keys and values, which share the heads of queries
+	RopeTheta float64 `json:"rope_theta,omitempty"` // base of the angles by which positions turn queries and keys
+	EndTokens []int32 `json:"end_tokens,omitempty"` // ids that end what is generated
 }
 
 // FileRef names a file of the model directory and its SHA-256 in hex.
@@ -74,8 +92,11 @@ type FileRef struct {
 
 // Tokenizer says how text becomes ids.
 type Tokenizer struct {
-	Kind     string `json:"kind"`     // "unigram"
-	Reserved int    `json:"reserved"` // pieces at the start of the vocabulary that text never becomes
+	// Kind is "unigram" (the vocabulary of use-lite), "tokenizer.json" (of Hugging Face), "wordpiece" (the vocab.txt of a
+	// BERT) or "llama2.c" (its tokenizer.bin).
+	Kind     string `json:"kind"`
+	Reserved int    `json:"reserved,omitempty"`  // unigram: pieces at the start of the vocabulary that text never becomes
+	KeepCase bool   `json:"keep_case,omitempty"` // wordpiece: capitals and accents are kept
 	FileRef
 }
 
@@ -113,30 +134,51 @@ func parseManifest(b []byte) (*Manifest, error) {
 	return m, m.check()
 }
 
+// rule is something that a manifest must not be.
+type rule struct {
+	broken bool
+	what   string
+}
+
+// architectures are the networks that are known, each with the rules for its manifest.
+var architectures = map[string]func(m *Manifest) []rule{UseLite: useLiteRules, BERT: bertRules, Llama: llamaRules}
+
 // check refuses what no model has.
 func (m *Manifest) check() error {
-	c := m.Config
-	for _, bad := range []struct {
-		is   bool
-		what string
-	}{
-		{m.Architecture != UseLite, fmt.Sprintf("architecture %.40q is not known; known is %q", m.Architecture, UseLite)},
-		{m.Tokenizer.Kind != "unigram", fmt.Sprintf("tokenizer %.40q is not known; known is \"unigram\"", m.Tokenizer.Kind)},
+	rules, ok := architectures[m.Architecture]
+	if !ok {
+		return fmt.Errorf("%w: architecture %.40q is not known; known are %q", ErrManifest, m.Architecture, slices.Sorted(maps.Keys(architectures)))
+	}
+	general := []rule{
 		{m.Dim < 1 || m.Dim > 1<<16, "dim is out of range"},
-		{m.MaxTokens < 1 || m.MaxTokens > 1<<16, "max_tokens is out of range"},
-		{c.Layers < 1 || c.Layers > 256, "config.layers is out of range"},
-		{c.Heads < 1 || c.Heads > 1024, "config.heads is out of range"},
-		{!(c.LayerNormEpsilon > 0 && c.LayerNormEpsilon < 1), "config.layer_norm_epsilon is out of range"},
-		{!(c.NormEpsilon > 0 && c.NormEpsilon < 1) || math.IsNaN(c.NormEpsilon), "config.norm_epsilon is out of range"},
-		{m.Tokenizer.Reserved < 1 || m.Tokenizer.Reserved > 1<<20, "tokenizer.reserved is out of range"},
 		{!plainName(m.Weights.File), "weights.file must be the name of a file beside model.json"},
-		{!plainName(m.Tokenizer.File), "tokenizer.file must be the name of a file beside model.json"},
-	} {
-		if bad.is {
-			return fmt.Errorf("%w: %s", ErrManifest, bad.what)
+	}
+	for _, r := range append(general, rules(m)...) {
+		if r.broken {
+			return fmt.Errorf("%w: %s", ErrManifest, r.what)
 		}
 	}
 	return nil
+}
+
+// textRules are those of every transformer of text.
+func textRules(m *Manifest) []rule {
+	c := m.Config
+	_, known := tokenizers[m.Tokenizer.Kind]
+	return []rule{
+		{!known, fmt.Sprintf("tokenizer %.40q is not known; known are %q", m.Tokenizer.Kind, slices.Sorted(maps.Keys(tokenizers)))},
+		{m.MaxTokens < 1 || m.MaxTokens > 1<<17, "max_tokens is out of range"},
+		{c.Layers < 1 || c.Layers > 256, "config.layers is out of range"},
+		{c.Heads < 1 || c.Heads > 1024, "config.heads is out of range"},
+		{!(c.LayerNormEpsilon > 0 && c.LayerNormEpsilon < 1), "config.layer_norm_epsilon is out of range"},
+		{!plainName(m.Tokenizer.File), "tokenizer.file must be the name of a file beside model.json"},
+		{m.Tokenizer.Kind == unigramKind && (m.Tokenizer.Reserved < 1 || m.Tokenizer.Reserved > 1<<20), "tokenizer.reserved is out of range"},
+	}
+}
+
+func useLiteRules(m *Manifest) []rule {
+	return append(textRules(m), rule{!(m.Config.NormEpsilon > 0 && m.Config.NormEpsilon < 1), "config.norm_epsilon is out of range"},
+		rule{m.MaxTokens > 1<<16, "max_tokens is out of range"})
 }
 
 // plainName says whether s names a file in its own directory, not a path out of it.

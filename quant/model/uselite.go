@@ -108,8 +108,9 @@ func positions(rates []float32, n int) []float32 {
 	return out
 }
 
-// run computes the vectors of texts given as token ids. ids holds all texts one after the other, ends where each ends;
-// no text has more than maxTokens. The vectors, one of dim numbers a text, go to out.
+func (u *useLite) vocabulary() int { return u.embed.Rows }
+
+// run computes the vectors of texts, see textNet.
 //
 // A text without tokens gets what the published graph gives it among others: the mean of nothing is 0, so its vector is
 // the normalised tanh of the last layer's bias.
@@ -206,4 +207,5 @@ func (l *transformerLayer) run(s *scratch, x []float32, ends []int, n int, cfg C
 type scratch struct {
 	layer.Scratch
 	x, y, h, qkv, sum, wide, up, mean, out []float32
+	places                                 []int32 // of the tokens in their texts
 }

@@ -19,7 +19,7 @@ type Pipeline struct {
 	after     []int32
 	decode    []decoder
 	ids       int // every id is below it
-	maxTokens int // what the tokenizer itself cuts a text to; 0: nothing
+	maxTokens int // what the description cuts a text to; 0: nothing
 }
 
 // subwords is a model that cuts a word into pieces.
@@ -78,7 +78,8 @@ func (p *Pipeline) check() error {
 // Size is the number of ids, added tokens included.
 func (p *Pipeline) Size() int { return p.ids }
 
-// MaxTokens is what the tokenizer's own description cuts a text to, special tokens included; 0 where it says nothing.
+// MaxTokens is what the tokenizer's own description would cut a text to, special tokens included; 0 where it says nothing.
+// Encode does as its caller says.
 func (p *Pipeline) MaxTokens() int { return p.maxTokens }
 
 // ID is the id of a piece or an added token, -1 where there is none.
@@ -91,13 +92,9 @@ func (p *Pipeline) ID(piece string) int32 {
 	return p.model.id(piece)
 }
 
-// Encode returns the ids of a text and of the special tokens round it, at most limit, and at most MaxTokens where that is
-// not 0. Special tokens that a text spells out, such as "[MASK]", become that token, as with the library that the
+// Encode returns the ids of a text and of the special tokens round it, at most limit. Special tokens that a text spells out, such as "[MASK]", become that token, as with the library that the
 // tokenizer was written for.
 func (p *Pipeline) Encode(text string, limit int) []int32 {
-	if p.maxTokens > 0 {
-		limit = min(limit, p.maxTokens)
-	}
 	if limit <= 0 {
 		return nil
 	}
