@@ -36,5 +36,6 @@ package accel
 //go:generate sh -c "cd _gen && go run main.go -op int8 -out ../int8_amd64.s -stubs ../int8_amd64.go -pkg accel"
 //go:generate sh -c "cd _gen && go run main.go -op bits -out ../bits_amd64.s -stubs ../bits_amd64.go -pkg accel"
 //go:generate sh -c "cd _gen && go run main.go -op gemm -out ../gemm_amd64.s -stubs ../gemm_amd64.go -pkg accel"
+//go:generate sh -c "cd _gen && go run main.go -op gemm8 -out ../gemm8_amd64.s -stubs ../gemm8_amd64.go -pkg accel"
 //go:generate sh -c "cd _gen && go run main.go -op codes -out ../codes_amd64.s -stubs ../codes_amd64.go -pkg accel"
 //go:generate sh -c "cd _gen && go run main.go -op quantize -out ../quantize_amd64.s -stubs ../quantize_amd64.go -pkg accel"

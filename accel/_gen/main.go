@@ -31,6 +31,8 @@ func main() {
 		emit.Scan()
 	case "nibbles":
 		emit.Nibbles()
+	case "gemm8":
+		emit.Gemm8()
 	case "quantize":
 		emit.Quantize()
 	default:
