@@ -69,6 +69,9 @@ func (p *Packed) Rows() int { return p.n }
 // Depth is k, how many numbers a row has.
 func (p *Packed) Depth() int { return p.k }
 
+// Bytes is the memory that the matrix takes.
+func (p *Packed) Bytes() int64 { return 4 * int64(len(p.panels)) }
+
 // MulNT writes to c, m rows of Rows numbers, the inner products of the m rows of a with the rows of B. It panics if the
 // lengths do not fit.
 func (p *Packed) MulNT(m int, a, c []float32) {

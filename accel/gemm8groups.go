@@ -70,15 +70,18 @@ func (p *PackedGroups) Depth() int { return p.k }
 
 // Bytes is the memory that the matrix takes, codes that it keeps included.
 func (p *PackedGroups) Bytes() int64 {
-	n := len(p.panels) + 4*len(p.scales)
-	if p.bits < 8 {
-		n += (p.n*p.k*p.bits + 7) / 8
+	n := int64(len(p.panels) + 4*len(p.scales))
+	if p.KeepsCodes() {
+		n += int64(p.n*p.k*p.bits+7) / 8
 	}
 	if p.shift != nil {
-		n += 4 * len(p.shift.panels)
+		n += p.shift.Bytes()
 	}
-	return int64(n)
+	return n
 }
+
+// KeepsCodes says whether the matrix reads the codes that it was made of, rather than a copy.
+func (p *PackedGroups) KeepsCodes() bool { return p.bits < 8 }
 
 // MulNT writes to c, m rows of Rows numbers, the products of the m rows of a with the rows of B: the sum over groups of
 //

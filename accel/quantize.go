@@ -22,6 +22,13 @@ func QuantizeInt8(dst []int8, v []float32, inv float32) {
 	}
 }
 
+// Scale multiplies every v[i] by by.
+func Scale(v []float32, by float32) {
+	for i := range v {
+		v[i] *= by
+	}
+}
+
 // DequantizeInt8 writes (codes[i] - zero) * scale, each step rounded to float32. Every level gives the same bits.
 func DequantizeInt8(dst []float32, codes []int8, scale, zero float32) {
 	same(len(dst), len(codes))

@@ -17,4 +17,7 @@ func mapFile(f *os.File, n int64) ([]byte, error) {
 	return unix.Mmap(int(f.Fd()), 0, int(n), unix.PROT_READ, unix.MAP_SHARED)
 }
 
+// forgetPages ignores a failure: it is advice, and nothing depends on it.
+func forgetPages(b []byte) { _ = unix.Madvise(b, unix.MADV_DONTNEED) }
+
 func unmapFile(b []byte) error { return unix.Munmap(b) }

@@ -39,7 +39,7 @@ func (l *Linear) Apply(dst, x []float32, rows int, s *Scratch) {
 	if f := l.w.p.observer.Load(); f != nil {
 		(*f)(l.w.name, x, rows)
 	}
-	if err := l.w.use(func(m matrix) { m.mulNT(dst, x, rows, s) }); err != nil {
+	if err := l.w.use(func(m matrix) { m.(multiplier).mulNT(dst, x, rows, s) }); err != nil {
 		clear(dst)
 		s.fail(err)
 		return
@@ -90,7 +90,7 @@ func (e *Embedding) Gather(dst []float32, ids []int32, s *Scratch) {
 	}
 	err := e.w.use(func(m matrix) {
 		for i, id := range ids {
-			m.row(dst[i*e.Dim:(i+1)*e.Dim], int(id))
+			m.(table).row(dst[i*e.Dim:(i+1)*e.Dim], int(id))
 		}
 	})
 	if err != nil {

@@ -13,22 +13,13 @@ func blockRows(cols int) int { return max(blockBytes/4/max(cols, 1)&^3, 4) }
 
 // floats is a matrix of float32, on the heap or in the mapped file.
 type floats struct {
-	w          []float32
-	rows, cols int
+	w    []float32
+	cols int
 }
 
 func (m *floats) bytes() int64 { return 4 * int64(len(m.w)) }
 
 func (m *floats) row(dst []float32, r int) { copy(dst, m.w[r*m.cols:(r+1)*m.cols]) }
-
-// Every product is one inner product, which package accel sums in an order that depends on its length alone.
-func (m *floats) mulNT(dst, x []float32, rows int, _ *Scratch) {
-	block := blockRows(m.cols)
-	for from := 0; from < m.rows; from += block {
-		to := min(from+block, m.rows)
-		dotBlock(dst, x, rows, m.w[from*m.cols:to*m.cols], from, m.rows, m.cols)
-	}
-}
 
 // dotBlock writes the columns of dst that belong to the rows in w, which begin with row from of a matrix of out by in.
 func dotBlock(dst, x []float32, rows int, w []float32, from, out, in int) {

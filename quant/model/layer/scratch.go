@@ -5,6 +5,8 @@ package layer
 type Scratch struct {
 	keys, query, scores []float32 // attention
 	block               []float32 // rows of a matrix as numbers
+	left                []int8    // inputs as bytes
+	leftScales          []float32 // a number a row of them
 	panel               []float32 // windows of pictures side by side
 	err                 error
 }

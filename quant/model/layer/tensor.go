@@ -4,6 +4,10 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+
+	"engram/accel"
+	"engram/quant"
+	"engram/quant/weights"
 )
 
 // tensor is a two-dimensional tensor of the file in one of the forms that it is used in. Its numbers come to memory when
@@ -23,17 +27,27 @@ type tensor struct {
 // loaded is a tensor in memory.
 type loaded struct {
 	matrix
-	size int64
+	size  int64
+	pages []byte // of the mapped file
 }
 
-// matrix multiplies and gathers in one of the ways that numbers are stored in.
+// matrix is a tensor in one of the ways that numbers are stored in.
 type matrix interface {
+	bytes() int64 // the memory that it takes
+}
+
+// multiplier is a matrix to be multiplied with.
+type multiplier interface {
+	matrix
 	// mulNT writes to dst, rows rows, the products of the rows of x with the rows of the matrix.
 	mulNT(dst, x []float32, rows int, s *Scratch)
+}
+
+// table is a matrix to be gathered from.
+type table interface {
+	matrix
 	// row writes row r to dst.
 	row(dst []float32, r int)
-	// bytes is the memory that the matrix takes.
-	bytes() int64
 }
 
 // tensor finds or makes the tensor of that name. -1 in shape takes any size.
@@ -79,37 +93,74 @@ func (t *tensor) load() (*loaded, error) {
 	if m := t.loaded.Load(); m != nil {
 		return m, nil
 	}
-	m, err := t.read()
+	m, pages, err := t.read()
 	if err != nil {
 		return nil, err
 	}
-	l := &loaded{matrix: m, size: m.bytes()}
+	l := &loaded{matrix: m, size: m.bytes(), pages: pages}
 	t.p.resident.Add(l.size)
 	t.loaded.Store(l)
 	return l, nil
 }
 
-// read makes the matrix of the tensor from the file or from what replaces it.
-func (t *tensor) read() (matrix, error) {
+// read makes the matrix of the tensor from the file or from what replaces it. pages are the bytes of the mapped file that
+// the matrix keeps; what it has copied from the file need not stay in memory twice.
+func (t *tensor) read() (m matrix, pages []byte, err error) {
 	t.p.mu.Lock()
 	q := t.p.replaced[t.name]
 	t.p.mu.Unlock()
 	if q != nil {
-		return &codes{q}, nil
+		return t.ofCodes(q), nil, nil
 	}
-	l, _ := t.p.file.Layer(t.name)
-	if l.Quant.Bits() != 0 {
-		q, _, err := t.p.file.Quantized(t.name, t.rows, t.cols)
+	f := t.p.file
+	l, _ := f.Layer(t.name)
+	switch {
+	case l.Quant.Bits() != 0:
+		q, mapped, err := f.Quantized(t.name, t.rows, t.cols)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		return &codes{q}, nil
+		if m = t.ofCodes(q); mapped {
+			pages = q.Codes
+		}
+		if p, ok := m.(*packedCodes); ok && !p.w.KeepsCodes() {
+			f.Forget(pages)
+			pages = nil
+		}
+		return m, pages, nil
+	case l.Quant == weights.QuantFP16, l.Quant == weights.QuantNone && l.DType == weights.Float16:
+		h, mapped, err := f.Tensor(t.name)
+		if err != nil {
+			return nil, nil, err
+		}
+		if mapped {
+			pages = h.Data
+		}
+		return &halves{h.Data, t.rows, t.cols}, pages, nil
 	}
-	v, _, err := t.p.file.Float32(t.name, t.rows, t.cols)
+	v, mapped, err := f.Float32(t.name, t.rows, t.cols)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return &floats{w: v, rows: t.rows, cols: t.cols}, nil
+	if mapped {
+		pages = weights.Float32Bytes(v)
+	}
+	if t.byRow {
+		return &floats{v, t.cols}, pages, nil
+	}
+	m = &packedFloats{accel.PackNT(t.rows, t.cols, v)}
+	f.Forget(pages)
+	return m, nil, nil
+}
+
+// ofCodes is the matrix of codes in the form that t is used in.
+func (t *tensor) ofCodes(q *quant.Quantized) matrix {
+	if !t.byRow {
+		if m, ok := packCodes(q); ok {
+			return m
+		}
+	}
+	return &codes{q}
 }
 
 // drop gives up the memory of the tensor.
@@ -118,5 +169,6 @@ func (t *tensor) drop() {
 	defer t.mu.Unlock()
 	if l := t.loaded.Swap(nil); l != nil {
 		t.p.resident.Add(-l.size)
+		t.p.file.Forget(l.pages)
 	}
 }
