@@ -7,10 +7,10 @@ PURE := ./accel/... ./quant/... ./index/... ./graph/... ./db/...
 CGO := ./sql/... ./wire/... ./cmd/...
 
 .DEFAULT_GOAL := help
-.PHONY: help build test race levels levels-arm64 lint fuzz bench models data peers demo gen golden cover
+.PHONY: help build test race levels levels-emulated levels-arm64 lint fuzz bench models data peers demo gen golden cover
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # The flags that reach the compiler are those of go test, so that DuckDB's bindings and the parser compile once for both.
 build: ## build bin/engram
@@ -31,13 +31,21 @@ models-if-possible:
 race: ## run the concurrent packages under the race detector
 	$(GO) test -race ./db/... ./index/... ./graph/... ./quant/...
 
-levels: ## run kernels and search at every instruction level this machine has
-	@for level in go avx2 avx512 vnni; do echo "== ENGRAM_ACCEL=$$level"; \
-	  ENGRAM_ACCEL=$$level $(GO) test -short -count=1 ./accel/... ./index/... ./quant/... || exit 1; done
+levels: ## run kernels and search at every instruction level this machine has, and name those it lacks
+	@has=$$($(GO) run ./internal/levels) || exit 1; ran=; skipped=; for level in go avx2 avx512 vnni; do \
+	  case " $$has " in *" $$level "*) ;; *) skipped="$$skipped $$level"; continue;; esac; \
+	  echo "== ENGRAM_ACCEL=$$level"; ran="$$ran $$level"; \
+	  ENGRAM_ACCEL=$$level ENGRAM_TEST_LEVELS=$$level $(GO) test -short -count=1 ./accel/... ./index/... ./quant/... || exit 1; done; \
+	echo "== levels passed:$$ran"; \
+	[ -z "$$skipped" ] || echo "== levels NOT RUN:$$skipped, which this machine lacks; make levels-emulated runs them"
+
+EMULATED ?= ./accel
+levels-emulated: ## run avx512 and vnni on an emulated processor (Debian's bochs): minutes; EMULATED names packages
+	@bash scripts/emulate.sh avx512,vnni $(EMULATED)
 
 levels-arm64: ## run the kernels of arm64 under qemu-user (Debian's qemu-user)
 	@dir=$$(mktemp -d) && trap 'rm -rf $$dir' EXIT && CGO_ENABLED=0 GOARCH=arm64 $(GO) test -c -o $$dir/accel.test ./accel && \
-	  cd accel && for level in go neon; do echo "== ENGRAM_ACCEL=$$level"; ENGRAM_ACCEL=$$level qemu-aarch64 $$dir/accel.test -test.short || exit 1; done
+	  cd accel && for level in go neon; do echo "== ENGRAM_ACCEL=$$level"; ENGRAM_ACCEL=$$level ENGRAM_TEST_LEVELS=$$level qemu-aarch64 $$dir/accel.test -test.short || exit 1; done
 
 lint: ## gofmt, vet and staticcheck (pinned in internal/tools)
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo 'run gofmt -w on these'; exit 1; }

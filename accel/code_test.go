@@ -33,7 +33,7 @@ func TestInt8Pairs(t *testing.T) {
 		for _, off := range offsets {
 			a, b := codes(r, n, off), codes(r, n, offsets[n%len(offsets)])
 			want := exactInt8(a, b)
-			for _, l := range Levels() {
+			for _, l := range levels(t) {
 				if got := l.dotInt8(a, b); got != want {
 					t.Fatalf("at %v, length %d, offset %d: %d, want %d", l, n, off, got, want)
 				}
@@ -50,7 +50,7 @@ func TestInt8Extremes(t *testing.T) {
 		low[i], high[i] = -128, 127
 	}
 	for _, n := range []int{1, 64, 1000, 65_536, 131_071, 140_000} {
-		for _, l := range Levels() {
+		for _, l := range levels(t) {
 			for _, p := range [][2][]int8{{low, low}, {low, high}, {high, low}, {high, high}} {
 				a, b := p[0][:n], p[1][:n]
 				if got, want := l.dotInt8(a, b), exactInt8(a, b); got != want {
@@ -74,7 +74,7 @@ func TestInt8Rows(t *testing.T) {
 		for i := range at {
 			at[i] = uint32(r.IntN(count))
 		}
-		for _, l := range Levels() {
+		for _, l := range levels(t) {
 			atLevel(l, func() {
 				DotInt8Rows(q, rows, dst)
 				DotInt8Gather(q, rows, at, picked)
@@ -110,7 +110,7 @@ func TestBits(t *testing.T) {
 			both += bits.OnesCount8(a[i] & b[i])
 			either += bits.OnesCount8(a[i] | b[i])
 		}
-		for _, l := range Levels() {
+		for _, l := range levels(t) {
 			if got := l.hamming(a, b); got != differ {
 				t.Fatalf("hamming at %v, length %d: %d, want %d", l, n, got, differ)
 			}

@@ -32,7 +32,7 @@ func TestCodeGatherAgreesWithReference(t *testing.T) {
 			c.Reset(q, 0.37)
 			want := make([]float32, count)
 			codeGatherGo(&c, codes, at, want)
-			for _, l := range Levels() {
+			for _, l := range levels(t) {
 				got := make([]float32, count)
 				if count > 0 {
 					l.codeGather(&c, codes, at, got)

@@ -62,7 +62,7 @@ func TestFloatPairs(t *testing.T) {
 		for n := 0; n <= 1000; n++ {
 			a := poisoned(r, n, offsets[n%len(offsets)])
 			b := poisoned(r, n, offsets[(n/len(offsets))%len(offsets)])
-			for _, l := range Levels() {
+			for _, l := range levels(t) {
 				if err := o.check(o.at(l, a, b), a, b); err != nil {
 					t.Fatalf("%s at %v, length %d: %v", o.name, l, n, err)
 				}
@@ -72,7 +72,7 @@ func TestFloatPairs(t *testing.T) {
 			for _, oa := range offsets {
 				for _, ob := range offsets {
 					a, b := poisoned(r, n, oa), poisoned(r, n, ob)
-					for _, l := range Levels() {
+					for _, l := range levels(t) {
 						if err := o.check(o.at(l, a, b), a, b); err != nil {
 							t.Fatalf("%s at %v, length %d, offsets %d and %d: %v", o.name, l, n, oa, ob, err)
 						}
@@ -106,7 +106,7 @@ func TestFloatSpecial(t *testing.T) {
 					oldA, oldB := a[i], b[n-1-i]
 					a[i], b[n-1-i] = s, special[(si+i)%len(special)]
 					want := o.at(LevelGo, a, b)
-					for _, l := range Levels() {
+					for _, l := range levels(t) {
 						if got := o.at(l, a, b); !same(got, want) {
 							t.Fatalf("%s at %v, length %d, %v and %v: %v, reference %v", o.name, l, n, a[i], b[n-1-i], got, want)
 						}
@@ -136,7 +136,7 @@ func TestFloatRows(t *testing.T) {
 			for i := 0; i < count; i++ {
 				at = append(at, uint32(i), uint32(r.IntN(count)))
 			}
-			for _, l := range Levels() {
+			for _, l := range levels(t) {
 				atLevel(l, func() { rowsAgree(t, dim, q, rows, at) })
 			}
 		}
@@ -148,7 +148,7 @@ func TestFloatRows(t *testing.T) {
 	for i := range at {
 		at[i] = uint32(r.IntN(count))
 	}
-	for _, l := range Levels() {
+	for _, l := range levels(t) {
 		atLevel(l, func() { rowsAgree(t, dim, q, rows, at) })
 	}
 }
@@ -201,7 +201,7 @@ func rowsAgree(t *testing.T, dim int, q, rows []float32, at []uint32) {
 }
 
 func TestCosine(t *testing.T) {
-	for _, l := range Levels() {
+	for _, l := range levels(t) {
 		atLevel(l, func() {
 			f := func(a, b []float32, want float64) {
 				t.Helper()
@@ -267,7 +267,7 @@ func TestNoAllocation(t *testing.T) {
 	at := []uint32{1, 2, 3, 4, 5, 6, 7, 8, 9, 0}
 	q8, rows8, dst8 := make([]int8, 100), make([]int8, 1000), make([]int32, 10)
 	bits := make([]byte, 100)
-	for _, l := range Levels() {
+	for _, l := range levels(t) {
 		atLevel(l, func() {
 			n := testing.AllocsPerRun(20, func() {
 				var local [100]float32

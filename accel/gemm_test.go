@@ -14,7 +14,7 @@ func TestGemm(t *testing.T) {
 		t.Helper()
 		a, b := poisoned(r, m*k, m%5), poisoned(r, n*k, n%7)
 		c := poisoned(r, m*n, 3)
-		for _, l := range Levels() {
+		for _, l := range levels(t) {
 			for i := range c {
 				c[i] = float32(math.NaN())
 			}
@@ -48,7 +48,7 @@ func TestGemmCutsAlike(t *testing.T) {
 	r := rand.New(rand.NewPCG(22, 1))
 	const m, n, k = 230, 50, 300
 	a, b := poisoned(r, m*k, 0), poisoned(r, n*k, 0)
-	for _, l := range Levels() {
+	for _, l := range levels(t) {
 		atLevel(l, func() {
 			whole, part := make([]float32, m*n), make([]float32, n)
 			p := PackNT(n, k, b)

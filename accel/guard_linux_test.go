@@ -32,7 +32,7 @@ func TestReadsStayInside(t *testing.T) {
 		at := []uint32{0, uint32(rows - 1), uint32(rows - 1)}
 		dst, dst8 := make([]float32, rows), make([]int32, rows)
 		got, got8 := make([]float32, len(at)), make([]int32, len(at))
-		for _, l := range Levels() {
+		for _, l := range levels(t) {
 			atLevel(l, func() {
 				for _, m := range []Metric{L2, InnerProduct, L1, Cosine} {
 					q := NewQuery(m, fa)

@@ -31,7 +31,7 @@ func TestHadamardIsTheMatrix(t *testing.T) {
 				t.Fatalf("n %d: element %d is %v, want %v", n, i, ref[i], want)
 			}
 		}
-		for _, l := range Levels() {
+		for _, l := range levels(t) {
 			for shift := range 3 {
 				got := append(make([]float32, shift, n+shift), v...)[shift:]
 				l.hadamard(got, f)

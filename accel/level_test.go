@@ -5,9 +5,29 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 )
+
+// levels are those the kernels are tested at: all this machine has or, of these, what ENGRAM_TEST_LEVELS names ("avx512,vnni"). One it
+// names and this machine lacks is a failure: nobody shall read that a level passed which never ran.
+func levels(t *testing.T) []Level {
+	t.Helper()
+	wish := os.Getenv("ENGRAM_TEST_LEVELS")
+	if wish == "" {
+		return Levels()
+	}
+	var ls []Level
+	for name := range strings.SplitSeq(wish, ",") {
+		l, err := ParseLevel(name)
+		if err != nil || !slices.Contains(Levels(), l) {
+			t.Fatalf("ENGRAM_TEST_LEVELS=%s: this machine has %v only", wish, Levels())
+		}
+		ls = append(ls, l)
+	}
+	return ls
+}
 
 // atLevel runs f with l as the current level.
 func atLevel(l Level, f func()) {
@@ -46,6 +66,9 @@ func TestLevelNames(t *testing.T) {
 	}
 	if Current() > Detected() {
 		t.Errorf("current level %v above the detected %v", Current(), Detected())
+	}
+	if wish := os.Getenv(EnvLevel); wish != "" && LevelNote() != "" {
+		t.Errorf("the tests do not run at the level asked for: %s", LevelNote())
 	}
 	t.Logf("detected %v, current %v, note %q", Detected(), Current(), LevelNote())
 }

@@ -22,7 +22,7 @@ func TestCodesStayInside(t *testing.T) {
 	for n := 1; n <= 300; n++ {
 		v := unsafe.Slice((*float32)(unsafe.Pointer(&end[page-4*n])), n)
 		q := unsafe.Slice((*int8)(unsafe.Pointer(&end[page-n])), n)
-		for _, l := range Levels() {
+		for _, l := range levels(t) {
 			atLevel(l, func() {
 				AbsMax(v)
 				QuantizeInt8(codes[:n], v, 1)

@@ -35,7 +35,7 @@ func TestQuantizeInt8Levels(t *testing.T) {
 		quantizeInt8Go(want, v, inv)
 		back := make([]float32, n)
 		dequantizeInt8Go(back, want, scale, zero)
-		for _, l := range Levels() {
+		for _, l := range levels(t) {
 			atLevel(l, func() {
 				got, values := make([]int8, n+3)[3:], make([]float32, n+1)[1:]
 				if AbsMax(v) != math.Float32frombits(absMaxGo(v)) {
@@ -59,7 +59,7 @@ func TestAbsMaxOfWhatIsNotFinite(t *testing.T) {
 		for _, x := range []float64{math.Inf(1), math.Inf(-1), math.NaN()} {
 			v := make([]float32, n)
 			v[n*7/11] = float32(x)
-			for _, l := range Levels() {
+			for _, l := range levels(t) {
 				atLevel(l, func() {
 					if got := AbsMax(v); got-got == 0 {
 						t.Fatalf("at %v, %v among %d: greatest magnitude %v", l, x, n, got)
@@ -87,7 +87,7 @@ func TestDequantizeGroupsLevels(t *testing.T) {
 					}
 					want := make([]float32, n*group)
 					dequantizeGroupsGo(want, bits, codes, scales, zeros, group)
-					for _, l := range Levels() {
+					for _, l := range levels(t) {
 						atLevel(l, func() {
 							got := make([]float32, n*group)
 							DequantizeGroups(got, bits, codes, scales, zeros, group)

@@ -25,7 +25,7 @@ func TestFastScanAgreesWithReference(t *testing.T) {
 			tables := randomBytes(r, shift/2+groups*16)[shift/2:]
 			want := make([]uint16, blocks*ScanRows)
 			fastScanGo(codes, tables, want)
-			for _, l := range Levels() {
+			for _, l := range levels(t) {
 				got := make([]uint16, len(want)+1)
 				got[len(want)] = 77
 				if blocks > 0 {
@@ -81,7 +81,7 @@ func TestScanBoundsAgreeWithReference(t *testing.T) {
 				t.Fatalf("%v, exactly %v", want[0], exact)
 			}
 		}
-		for _, l := range Levels() {
+		for _, l := range levels(t) {
 			atLevel(l, func() {
 				got := make([]float32, n)
 				ScanBounds(sums, factors, s, got)
@@ -111,7 +111,7 @@ func TestBelowAgreesWithReference(t *testing.T) {
 					want = append(want, uint32(i))
 				}
 			}
-			for _, l := range Levels() {
+			for _, l := range levels(t) {
 				atLevel(l, func() {
 					dst := make([]uint32, n+1)
 					dst[n] = 77
@@ -151,7 +151,7 @@ func TestDotNibblesAgreesWithReference(t *testing.T) {
 			want, wantAt := make([]int32, count), make([]int32, count)
 			dotNibblesRowsGo(q, size, codes, want)
 			dotNibblesGatherGo(q, size, codes, at, wantAt)
-			for _, l := range Levels() {
+			for _, l := range levels(t) {
 				atLevel(l, func() {
 					got, gotAt := make([]int32, count), make([]int32, count)
 					DotNibbles(q, codes[:count*size], got)
