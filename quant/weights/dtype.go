@@ -156,3 +156,12 @@ func float16ToFloat32(h uint16) float32 {
 	}
 	return math.Float32frombits(sign | (exp+112)<<23 | frac<<13)
 }
+
+// Float32 gives the elements as float32, which is exact for all but 64-bit and large 32-bit numbers. The result is the
+// caller's. The error wraps ErrUnsupported where DType is none and ErrCorrupt where the bytes do not divide into elements.
+func (t *Tensor) Float32() ([]float32, error) {
+	if size := t.DType.Size(); size != 0 && len(t.Data)%size != 0 {
+		return nil, fmt.Errorf("%w: %d bytes of %v", ErrCorrupt, len(t.Data), t.DType)
+	}
+	return toFloat32(t.DType, t.Data)
+}
