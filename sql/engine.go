@@ -26,6 +26,10 @@ type Options struct {
 	// says how to install one. Nil means there is never a model.
 	TextEncoder func(ctx context.Context) (db.Encoder, error)
 
+	// Model gives the model of a name, behind embed(text, model). Its error wraps db.ErrNoModel where there is none of that
+	// name. Nil means that only the text model can be named.
+	Model func(ctx context.Context, name string) (db.Encoder, error)
+
 	now func() time.Time // tests
 }
 

@@ -242,21 +242,37 @@ func noModel(cause error) *Error {
 	return e
 }
 
-// embed turns texts into vectors, all in one call of the model.
-func (e *Engine) embed(ctx context.Context, model string, texts []string) ([][]float32, error) {
+// encoder gives the model of a name, or the text model where there is no name.
+func (e *Engine) encoder(ctx context.Context, name string) (db.Encoder, error) {
+	if name != "" && e.options.Model != nil {
+		enc, err := e.options.Model(ctx, name)
+		if errors.Is(err, db.ErrNoModel) {
+			missing := types.Errorf(types.CodeUndefinedObject, "model %q does not exist", name)
+			missing.Cause, missing.Detail = err, strings.TrimPrefix(err.Error(), "db: ")
+			return nil, missing
+		}
+		return enc, err
+	}
 	if e.options.TextEncoder == nil {
 		return nil, noModel(nil)
 	}
 	enc, err := e.options.TextEncoder(ctx)
-	if err != nil {
-		if errors.Is(err, db.ErrNoModel) {
-			return nil, noModel(err)
-		}
+	switch {
+	case errors.Is(err, db.ErrNoModel):
+		return nil, noModel(err)
+	case err != nil:
 		return nil, err
+	case name != "" && name != enc.Name():
+		return nil, types.Errorf(types.CodeUndefinedObject, "model %q does not exist", name).WithHint("The text model is %q.", enc.Name())
 	}
-	if model != "" && model != enc.Name() {
-		return nil, types.Errorf(types.CodeUndefinedObject, "model %q does not exist", model).
-			WithHint("The text model is %q.", enc.Name())
+	return enc, nil
+}
+
+// embed turns texts into vectors, all in one call of the model.
+func (e *Engine) embed(ctx context.Context, model string, texts []string) ([][]float32, error) {
+	enc, err := e.encoder(ctx, model)
+	if err != nil {
+		return nil, err
 	}
 	vectors, err := enc.Encode(ctx, texts)
 	if err != nil {

