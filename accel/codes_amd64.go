@@ -14,6 +14,16 @@ func codeGatherAVX2(q *int8, stride int, codes *byte, at *uint32, count int, bia
 //go:noescape
 func codeGatherVNNI(q *int8, stride int, codes *byte, at *uint32, count int, bias int32, scale float32, dst *float32)
 
+// codeGatherNibblesAVX2 is codeGatherAVX2 for records of 4-bit codes: q has two numbers for each byte of a record.
+//
+//go:noescape
+func codeGatherNibblesAVX2(q *int8, stride int, codes *byte, at *uint32, count int, bias int32, scale float32, dst *float32)
+
+// codeGatherNibblesVNNI is codeGatherVNNI for records of 4-bit codes: q has two numbers for each byte of a record.
+//
+//go:noescape
+func codeGatherNibblesVNNI(q *int8, stride int, codes *byte, at *uint32, count int, bias int32, scale float32, dst *float32)
+
 // prefetchLines asks for the cache lines of n bytes.
 //
 //go:noescape

@@ -275,6 +275,346 @@ done:
 	VZEROUPPER
 	RET
 
+// func codeGatherNibblesAVX2(q *int8, stride int, codes *byte, at *uint32, count int, bias int32, scale float32, dst *float32)
+// Requires: AVX, AVX2, MMX+, SSE
+TEXT ·codeGatherNibblesAVX2(SB), NOSPLIT, $0-56
+	MOVQ         q+0(FP), AX
+	MOVQ         stride+8(FP), CX
+	MOVQ         codes+16(FP), DX
+	MOVQ         at+24(FP), BX
+	MOVQ         dst+48(FP), SI
+	MOVQ         count+32(FP), R8
+	MOVL         bias+40(FP), DI
+	MOVSS        scale+44(FP), X0
+	VMOVD        DI, X14
+	VPBROADCASTD X14, X14
+	VMOVAPS      X0, X15
+	VBROADCASTSS X15, X15
+	LEAQ         (AX)(CX*1), R9
+	MOVL         $0x0f0f0f0f, DI
+	VMOVD        DI, X0
+	VPBROADCASTD X0, Y4
+	MOVL         $0x00010001, DI
+	VMOVD        DI, X0
+	VPBROADCASTD X0, Y5
+	XORQ         R10, R10
+
+ask:
+	CMPQ  R10, R8
+	JGE   asked
+	MOVL  (BX)(R10*4), R11
+	IMULQ CX, R11
+	ADDQ  DX, R11
+	XORQ  DI, DI
+
+line:
+	PREFETCHT0 (R11)(DI*1)
+	ADDQ       $0x40, DI
+	CMPQ       DI, CX
+	JLT        line
+	INCQ       R10
+	JMP        ask
+
+asked:
+fours:
+	CMPQ  R8, $0x04
+	JLT   ones
+	MOVL  (BX), R10
+	IMULQ CX, R10
+	ADDQ  DX, R10
+	VPXOR Y0, Y0, Y0
+	MOVL  4(BX), R11
+	IMULQ CX, R11
+	ADDQ  DX, R11
+	VPXOR Y1, Y1, Y1
+	MOVL  8(BX), R12
+	IMULQ CX, R12
+	ADDQ  DX, R12
+	VPXOR Y2, Y2, Y2
+	MOVL  12(BX), R13
+	IMULQ CX, R13
+	ADDQ  DX, R13
+	VPXOR Y3, Y3, Y3
+	XORQ  DI, DI
+
+chunk4:
+	VMOVDQU      (AX)(DI*1), Y6
+	VMOVDQU      (R9)(DI*1), Y7
+	VMOVDQU      (R10)(DI*1), Y8
+	VPSRLW       $0x04, Y8, Y9
+	VPAND        Y4, Y8, Y8
+	VPAND        Y4, Y9, Y9
+	VPMADDUBSW   Y6, Y8, Y8
+	VPMADDUBSW   Y7, Y9, Y9
+	VPADDW       Y9, Y8, Y8
+	VPMADDWD     Y5, Y8, Y8
+	VPADDD       Y8, Y0, Y0
+	VMOVDQU      (R11)(DI*1), Y8
+	VPSRLW       $0x04, Y8, Y9
+	VPAND        Y4, Y8, Y8
+	VPAND        Y4, Y9, Y9
+	VPMADDUBSW   Y6, Y8, Y8
+	VPMADDUBSW   Y7, Y9, Y9
+	VPADDW       Y9, Y8, Y8
+	VPMADDWD     Y5, Y8, Y8
+	VPADDD       Y8, Y1, Y1
+	VMOVDQU      (R12)(DI*1), Y8
+	VPSRLW       $0x04, Y8, Y9
+	VPAND        Y4, Y8, Y8
+	VPAND        Y4, Y9, Y9
+	VPMADDUBSW   Y6, Y8, Y8
+	VPMADDUBSW   Y7, Y9, Y9
+	VPADDW       Y9, Y8, Y8
+	VPMADDWD     Y5, Y8, Y8
+	VPADDD       Y8, Y2, Y2
+	VMOVDQU      (R13)(DI*1), Y8
+	VPSRLW       $0x04, Y8, Y9
+	VPAND        Y4, Y8, Y8
+	VPAND        Y4, Y9, Y9
+	VPMADDUBSW   Y6, Y8, Y8
+	VPMADDUBSW   Y7, Y9, Y9
+	VPADDW       Y9, Y8, Y8
+	VPMADDWD     Y5, Y8, Y8
+	VPADDD       Y8, Y3, Y3
+	ADDQ         $0x20, DI
+	CMPQ         DI, CX
+	JLT          chunk4
+	VEXTRACTI128 $0x01, Y0, X6
+	VPADDD       X6, X0, X0
+	VEXTRACTI128 $0x01, Y1, X6
+	VPADDD       X6, X1, X1
+	VEXTRACTI128 $0x01, Y2, X6
+	VPADDD       X6, X2, X2
+	VEXTRACTI128 $0x01, Y3, X6
+	VPADDD       X6, X3, X3
+	VPHADDD      X1, X0, X0
+	VPHADDD      X3, X2, X2
+	VPHADDD      X2, X0, X0
+	VPADDD       X0, X0, X0
+	VPADDD       X14, X0, X0
+	VCVTDQ2PS    X0, X0
+	VMULPS       X15, X0, X0
+	VMOVSS       -4(R10)(CX*1), X1
+	VINSERTPS    $0x10, -4(R11)(CX*1), X1, X1
+	VINSERTPS    $0x20, -4(R12)(CX*1), X1, X1
+	VINSERTPS    $0x30, -4(R13)(CX*1), X1, X1
+	VADDPS       X1, X0, X0
+	VMOVUPS      X0, (SI)
+	ADDQ         $0x10, BX
+	ADDQ         $0x10, SI
+	SUBQ         $0x04, R8
+	JMP          fours
+
+ones:
+	TESTQ R8, R8
+	JZ    done
+	MOVL  (BX), R10
+	IMULQ CX, R10
+	ADDQ  DX, R10
+	VPXOR Y0, Y0, Y0
+	XORQ  DI, DI
+
+chunk1:
+	VMOVDQU      (AX)(DI*1), Y1
+	VMOVDQU      (R9)(DI*1), Y2
+	VMOVDQU      (R10)(DI*1), Y3
+	VPSRLW       $0x04, Y3, Y6
+	VPAND        Y4, Y3, Y3
+	VPAND        Y4, Y6, Y6
+	VPMADDUBSW   Y1, Y3, Y3
+	VPMADDUBSW   Y2, Y6, Y6
+	VPADDW       Y6, Y3, Y3
+	VPMADDWD     Y5, Y3, Y3
+	VPADDD       Y3, Y0, Y0
+	ADDQ         $0x20, DI
+	CMPQ         DI, CX
+	JLT          chunk1
+	VEXTRACTI128 $0x01, Y0, X1
+	VPADDD       X1, X0, X0
+	VPHADDD      X0, X0, X0
+	VPHADDD      X0, X0, X0
+	VPADDD       X0, X0, X0
+	VPADDD       X14, X0, X0
+	VCVTDQ2PS    X0, X0
+	VMULPS       X15, X0, X0
+	VMOVSS       -4(R10)(CX*1), X1
+	VADDPS       X1, X0, X0
+	VMOVSS       X0, (SI)
+	ADDQ         $0x04, BX
+	ADDQ         $0x04, SI
+	DECQ         R8
+	JMP          ones
+
+done:
+	VZEROUPPER
+	RET
+
+// func codeGatherNibblesVNNI(q *int8, stride int, codes *byte, at *uint32, count int, bias int32, scale float32, dst *float32)
+// Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL, AVX512_VNNI, MMX+, SSE
+TEXT ·codeGatherNibblesVNNI(SB), NOSPLIT, $0-56
+	MOVQ         q+0(FP), AX
+	MOVQ         stride+8(FP), CX
+	MOVQ         codes+16(FP), DX
+	MOVQ         at+24(FP), BX
+	MOVQ         dst+48(FP), SI
+	MOVQ         count+32(FP), R8
+	MOVL         bias+40(FP), DI
+	MOVSS        scale+44(FP), X0
+	VMOVD        DI, X14
+	VPBROADCASTD X14, X14
+	VMOVAPS      X0, X15
+	VBROADCASTSS X15, X15
+	LEAQ         (AX)(CX*1), R9
+	MOVL         $0x0f0f0f0f, DI
+	VMOVD        DI, X0
+	VPBROADCASTD X0, Z4
+	XORQ         R10, R10
+
+ask:
+	CMPQ  R10, R8
+	JGE   asked
+	MOVL  (BX)(R10*4), R11
+	IMULQ CX, R11
+	ADDQ  DX, R11
+	XORQ  DI, DI
+
+line:
+	PREFETCHT0 (R11)(DI*1)
+	ADDQ       $0x40, DI
+	CMPQ       DI, CX
+	JLT        line
+	INCQ       R10
+	JMP        ask
+
+asked:
+fours:
+	CMPQ   R8, $0x04
+	JLT    ones
+	MOVL   (BX), R10
+	IMULQ  CX, R10
+	ADDQ   DX, R10
+	VPXORD Z5, Z5, Z5
+	MOVL   4(BX), R11
+	IMULQ  CX, R11
+	ADDQ   DX, R11
+	VPXORD Z6, Z6, Z6
+	MOVL   8(BX), R12
+	IMULQ  CX, R12
+	ADDQ   DX, R12
+	VPXORD Z7, Z7, Z7
+	MOVL   12(BX), R13
+	IMULQ  CX, R13
+	ADDQ   DX, R13
+	VPXORD Z8, Z8, Z8
+	XORQ   DI, DI
+
+chunk4:
+	VMOVDQU32     (AX)(DI*1), Z0
+	VMOVDQU32     (R9)(DI*1), Z1
+	VMOVDQU32     (R10)(DI*1), Z2
+	VPSRLW        $0x04, Z2, Z3
+	VPANDD        Z4, Z2, Z2
+	VPANDD        Z4, Z3, Z3
+	VPDPBUSD      Z0, Z2, Z5
+	VPDPBUSD      Z1, Z3, Z5
+	VMOVDQU32     (R11)(DI*1), Z2
+	VPSRLW        $0x04, Z2, Z3
+	VPANDD        Z4, Z2, Z2
+	VPANDD        Z4, Z3, Z3
+	VPDPBUSD      Z0, Z2, Z6
+	VPDPBUSD      Z1, Z3, Z6
+	VMOVDQU32     (R12)(DI*1), Z2
+	VPSRLW        $0x04, Z2, Z3
+	VPANDD        Z4, Z2, Z2
+	VPANDD        Z4, Z3, Z3
+	VPDPBUSD      Z0, Z2, Z7
+	VPDPBUSD      Z1, Z3, Z7
+	VMOVDQU32     (R13)(DI*1), Z2
+	VPSRLW        $0x04, Z2, Z3
+	VPANDD        Z4, Z2, Z2
+	VPANDD        Z4, Z3, Z3
+	VPDPBUSD      Z0, Z2, Z8
+	VPDPBUSD      Z1, Z3, Z8
+	ADDQ          $0x40, DI
+	CMPQ          DI, CX
+	JLT           chunk4
+	VEXTRACTI64X4 $0x01, Z5, Y0
+	VPADDD        Y0, Y5, Y5
+	VEXTRACTI32X4 $0x01, Y5, X0
+	VPADDD        X0, X5, X0
+	VEXTRACTI64X4 $0x01, Z6, Y1
+	VPADDD        Y1, Y6, Y6
+	VEXTRACTI32X4 $0x01, Y6, X1
+	VPADDD        X1, X6, X1
+	VEXTRACTI64X4 $0x01, Z7, Y2
+	VPADDD        Y2, Y7, Y7
+	VEXTRACTI32X4 $0x01, Y7, X2
+	VPADDD        X2, X7, X2
+	VEXTRACTI64X4 $0x01, Z8, Y3
+	VPADDD        Y3, Y8, Y8
+	VEXTRACTI32X4 $0x01, Y8, X3
+	VPADDD        X3, X8, X3
+	VPHADDD       X1, X0, X0
+	VPHADDD       X3, X2, X2
+	VPHADDD       X2, X0, X0
+	VPADDD        X0, X0, X0
+	VPADDD        X14, X0, X0
+	VCVTDQ2PS     X0, X0
+	VMULPS        X15, X0, X0
+	VMOVSS        -4(R10)(CX*1), X1
+	VINSERTPS     $0x10, -4(R11)(CX*1), X1, X1
+	VINSERTPS     $0x20, -4(R12)(CX*1), X1, X1
+	VINSERTPS     $0x30, -4(R13)(CX*1), X1, X1
+	VADDPS        X1, X0, X0
+	VMOVUPS       X0, (SI)
+	ADDQ          $0x10, BX
+	ADDQ          $0x10, SI
+	SUBQ          $0x04, R8
+	JMP           fours
+
+ones:
+	TESTQ  R8, R8
+	JZ     done
+	MOVL   (BX), R10
+	IMULQ  CX, R10
+	ADDQ   DX, R10
+	VPXORD Z9, Z9, Z9
+	XORQ   DI, DI
+
+chunk1:
+	VMOVDQU32     (AX)(DI*1), Z0
+	VMOVDQU32     (R9)(DI*1), Z1
+	VMOVDQU32     (R10)(DI*1), Z2
+	VPSRLW        $0x04, Z2, Z3
+	VPANDD        Z4, Z2, Z2
+	VPANDD        Z4, Z3, Z3
+	VPDPBUSD      Z0, Z2, Z9
+	VPDPBUSD      Z1, Z3, Z9
+	ADDQ          $0x40, DI
+	CMPQ          DI, CX
+	JLT           chunk1
+	VEXTRACTI64X4 $0x01, Z9, Y0
+	VPADDD        Y0, Y9, Y9
+	VEXTRACTI32X4 $0x01, Y9, X0
+	VPADDD        X0, X9, X0
+	VPHADDD       X0, X0, X0
+	VPHADDD       X0, X0, X0
+	VPADDD        X0, X0, X0
+	VPADDD        X14, X0, X0
+	VCVTDQ2PS     X0, X0
+	VMULPS        X15, X0, X0
+	VMOVSS        -4(R10)(CX*1), X1
+	VADDPS        X1, X0, X0
+	VMOVSS        X0, (SI)
+	ADDQ          $0x04, BX
+	ADDQ          $0x04, SI
+	DECQ          R8
+	JMP           ones
+
+done:
+	VZEROUPPER
+	RET
+
 // func prefetchLines(p *byte, n int)
 // Requires: MMX+
 TEXT ·prefetchLines(SB), NOSPLIT, $0-16

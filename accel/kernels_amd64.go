@@ -201,13 +201,18 @@ func (l Level) codeGather(c *CodeQuery, codes []byte, at []uint32, dst []float32
 		codeGatherGo(c, codes, at, dst)
 		return
 	}
-	step := chunkRows(len(c.q), 1)
+	step := chunkRows(c.stride, 1)
 	for len(dst) > 0 {
 		n := min(step, len(dst))
-		if l == LevelVNNI {
-			codeGatherVNNI(&c.q[0], len(c.q), &codes[0], &at[0], n, c.bias, c.scale, &dst[0])
-		} else {
-			codeGatherAVX2(&c.q[0], len(c.q), &codes[0], &at[0], n, c.bias, c.scale, &dst[0])
+		switch {
+		case c.nibbles && l == LevelVNNI:
+			codeGatherNibblesVNNI(&c.q[0], c.stride, &codes[0], &at[0], n, c.bias, c.scale, &dst[0])
+		case c.nibbles:
+			codeGatherNibblesAVX2(&c.q[0], c.stride, &codes[0], &at[0], n, c.bias, c.scale, &dst[0])
+		case l == LevelVNNI:
+			codeGatherVNNI(&c.q[0], c.stride, &codes[0], &at[0], n, c.bias, c.scale, &dst[0])
+		default:
+			codeGatherAVX2(&c.q[0], c.stride, &codes[0], &at[0], n, c.bias, c.scale, &dst[0])
 		}
 		at, dst = at[n:], dst[n:]
 	}

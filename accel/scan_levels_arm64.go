@@ -62,10 +62,16 @@ func (l Level) codeGather(c *CodeQuery, codes []byte, at []uint32, dst []float32
 		codeGatherGo(c, codes, at, dst)
 		return
 	}
-	n := len(c.q)
+	n := c.stride
 	for i, r := range at {
 		row := codes[int(r)*n : (int(r)+1)*n]
 		tail := math.Float32frombits(binary.LittleEndian.Uint32(row[n-CodeTail:]))
-		dst[i] = float32(float32(dotOffsetNEON(&c.q[0], &row[0], n))*c.scale) + tail
+		var dot int32
+		if c.nibbles {
+			dot = 2*dotNibblesNEON(&c.q[0], n, &row[0]) + c.bias
+		} else {
+			dot = dotOffsetNEON(&c.q[0], &row[0], n)
+		}
+		dst[i] = float32(float32(dot)*c.scale) + tail
 	}
 }

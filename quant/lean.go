@@ -8,10 +8,11 @@ import (
 	"engram/accel"
 )
 
-// Lean keeps a byte for each of the directions in which vectors differ most, and one float32 for all that is left. With the
-// centre c and orthonormal directions u_1..u_m, a vector v becomes
+// Lean keeps a byte, or four bits, for each of the directions in which vectors differ most, and one float32 for all that is left. With
+// the centre c and orthonormal directions u_1..u_m, a vector v becomes
 //
-//	code_i = round(<u_i, v - c> / step) + 128, clamped to a byte
+//	code_i = round(<u_i, v - c> / step) + 128          bytes, clamped
+//	code_i = floor(<u_i, v - c> / step) + 8            four bits, clamped to 0..15; it stands for the middle, (code_i - 7.5) * step
 //	tail   = |decoded code|^2 + (|v - c|^2 - sum <u_i, v - c>^2)
 //
 // so that tail - 2 <y, decoded code> estimates the squared distance of v to a query whose coordinates along the directions are y,
@@ -22,6 +23,7 @@ import (
 // A record is a multiple of accel.CodeLine bytes and what accel.CodeQuery reads. A Lean may be used concurrently.
 type Lean struct {
 	dim, kept int
+	nibbles   bool      // four bits a coordinate
 	centre    []float32 // dim
 	turn      []float32 // kept*dim, rows are directions; nil: coordinates are kept as they are
 	turn8     []int8    // the same in bytes, each row times turnScale
@@ -29,13 +31,19 @@ type Lean struct {
 	step      float32
 }
 
-// LeanSizes are the sizes of records that FitLean tries before it keeps every coordinate.
-var LeanSizes = []int{64, 128, 192, 256, 384, 512}
+// LeanSizes are the sizes of records of 4-bit codes that FitLean tries before it keeps every coordinate as a byte.
+var LeanSizes = []int{64, 128, 192, 256}
 
 // leanRecord is the size of the record of kept coordinates.
-func leanRecord(kept int) int {
+func leanRecord(kept int, nibbles bool) int {
+	if nibbles {
+		kept = (kept + 1) / 2
+	}
 	return (kept + accel.CodeTail + accel.CodeLine - 1) / accel.CodeLine * accel.CodeLine
 }
+
+// nibblesIn is how many 4-bit codes a record has room for.
+func nibblesIn(size int) int { return 2 * (size - accel.CodeTail) }
 
 // Dim is how many elements a vector has.
 func (l *Lean) Dim() int { return l.dim }
@@ -43,8 +51,16 @@ func (l *Lean) Dim() int { return l.dim }
 // Kept is how many coordinates are kept.
 func (l *Lean) Kept() int { return l.kept }
 
+// Bits is how many bits a coordinate has, 8 or 4.
+func (l *Lean) Bits() int {
+	if l.nibbles {
+		return 4
+	}
+	return 8
+}
+
 // CodeSize is how many bytes a record has.
-func (l *Lean) CodeSize() int { return leanRecord(l.kept) }
+func (l *Lean) CodeSize() int { return leanRecord(l.kept, l.nibbles) }
 
 // Step is how far apart two neighbouring codes of a coordinate are.
 func (l *Lean) Step() float32 { return l.step }
@@ -62,10 +78,14 @@ type LeanScratch struct {
 }
 
 func (s *LeanScratch) grow(l *Lean) {
-	if len(s.off) != l.dim || len(s.y) != l.kept || len(s.q) != l.CodeSize() {
+	n := l.CodeSize()
+	if l.nibbles {
+		n *= 2
+	}
+	if len(s.off) != l.dim || len(s.y) != l.kept || len(s.q) != n {
 		s.off, s.off8 = make([]float32, l.dim), make([]int8, l.dim)
 		s.y, s.dots = make([]float32, l.kept), make([]int32, l.kept)
-		s.q = make([]int8, l.CodeSize())
+		s.q = make([]int8, n)
 	}
 }
 
@@ -76,21 +96,61 @@ func (l *Lean) Encode(dst []byte, v []float32, s *LeanScratch) {
 	s.grow(l)
 	rest := l.coordinates(v, s)
 	dst = dst[:l.CodeSize()]
-	inv := 1 / l.step
-	sum := int64(0)
-	for i, y := range s.y {
-		n := roundByte(y * inv)
-		dst[i] = byte(n + 128)
-		sum += int64(n) * int64(n)
+	step := float64(l.step)
+	var sum int64
+	if l.nibbles {
+		step /= 2
+		sum = l.encodeNibbles(dst, s.y)
+	} else {
+		sum = l.encodeBytes(dst, s.y)
 	}
-	for i := l.kept; i < len(dst); i++ {
-		dst[i] = 128
-	}
-	tail := float64(l.step)*float64(l.step)*float64(sum) + rest
+	tail := step*step*float64(sum) + rest
 	if rest-rest != 0 {
 		tail = math.NaN()
 	}
 	binary.LittleEndian.PutUint32(dst[len(dst)-accel.CodeTail:], math.Float32bits(float32(tail)))
+}
+
+// encodeBytes writes the codes of y and returns the sum of their squares, in steps.
+func (l *Lean) encodeBytes(dst []byte, y []float32) (sum int64) {
+	inv := 1 / l.step
+	for i, y := range y {
+		n := roundByte(y * inv)
+		dst[i] = byte(n + 128)
+		sum += int64(n) * int64(n)
+	}
+	for i := len(y); i < len(dst); i++ {
+		dst[i] = 128
+	}
+	return sum
+}
+
+// encodeNibbles writes the codes of y and returns the sum of their squares, in halves of a step.
+func (l *Lean) encodeNibbles(dst []byte, y []float32) (sum int64) {
+	inv := 1 / l.step
+	clear(dst)
+	half := len(dst) - accel.CodeTail
+	for i, y := range y {
+		c := floorNibble(y * inv)
+		sum += int64(2*c-15) * int64(2*c-15)
+		if i < half {
+			dst[i] |= byte(c)
+		} else {
+			dst[i-half] |= byte(c << 4)
+		}
+	}
+	return sum
+}
+
+// floorNibble is the 4-bit code of a number of steps; that of NaN is one of them.
+func floorNibble(x float32) int32 {
+	if !(x < 7) {
+		return 15
+	}
+	if x < -8 {
+		return 0
+	}
+	return int32(x + 8) // not below 0, so that cutting is rounding down
 }
 
 // roundByte rounds to the nearest whole number from -127 to 127, NaN to one of them.
@@ -132,19 +192,25 @@ func (l *Lean) coordinates(v []float32, s *LeanScratch) float64 {
 func (l *Lean) Query(v []float32, q *accel.CodeQuery, s *LeanScratch) (offset float32) {
 	mustDim(l.dim, v)
 	s.grow(l)
-	var all float32
+	centre := l.centre[:len(v)]
 	for i, x := range v {
-		x -= l.centre[i]
-		s.off[i] = x
-		all += x * x
+		s.off[i] = x - centre[i]
 	}
+	all := accel.SqNorm(s.off)
 	y := s.off
 	if l.turn != nil {
 		l.turnQuery(s)
 		y = s.y
 	}
-	most := mostOf(y)
-	scale := most / 127
+	scale := accel.AbsMax(y) / 127
+	if l.nibbles {
+		half := l.CodeSize() - accel.CodeTail
+		low := y[:min(half, len(y))]
+		fewBits(s.q, low, 1/scale)
+		fewBits(s.q[l.CodeSize():], y[len(low):], 1/scale)
+		q.ResetNibbles(s.q, -scale*l.step)
+		return all
+	}
 	fewBits(s.q, y, 1/scale)
 	q.Reset(s.q, -2*scale*l.step)
 	return all
@@ -153,7 +219,7 @@ func (l *Lean) Query(v []float32, q *accel.CodeQuery, s *LeanScratch) (offset fl
 // turnQuery fills s.y with the coordinates of s.off. It multiplies bytes: what is lost on the way is as small as what the
 // codes lose.
 func (l *Lean) turnQuery(s *LeanScratch) {
-	scale := mostOf(s.off) / 127
+	scale := accel.AbsMax(s.off) / 127
 	fewBits(s.off8, s.off, 1/scale)
 	accel.DotInt8Rows(s.off8, l.turn8, s.dots)
 	for i, d := range s.dots {
@@ -161,30 +227,30 @@ func (l *Lean) turnQuery(s *LeanScratch) {
 	}
 }
 
-// mostOf is the largest absolute value.
-func mostOf(v []float32) float32 {
-	var most uint32 // the bits of absolute values order as the values do
-	for _, x := range v {
-		most = max(most, math.Float32bits(x)&^(1<<31))
-	}
-	return math.Float32frombits(most)
-}
-
 // fewBits rounds v*inv to bytes, ties to even; the products are at most 127 and a little. An inv that is not finite gives zeros.
 func fewBits(dst []int8, v []float32, inv float32) {
 	if !finite(inv) {
-		inv = 0
+		clear(dst[:len(v)])
+		return
 	}
-	const whole = 3 << 22 // see SQ8.encode
-	dst = dst[:len(v)]
-	for i, x := range v {
-		dst[i] = int8(math.Float32bits(float32(x*inv) + whole))
-	}
+	accel.QuantizeInt8(dst[:len(v)], v, inv)
 }
 
 // RowQuery makes q score records against the row that a record stands for.
 func (l *Lean) RowQuery(record []byte, q *accel.CodeQuery, s *LeanScratch) {
 	s.grow(l)
+	if l.nibbles {
+		size := l.CodeSize()
+		low := record[:min(size-accel.CodeTail, l.kept)]
+		for i, c := range low {
+			s.q[i] = int8(2*(c&15)) - 15
+		}
+		for i, c := range record[:l.kept-len(low)] {
+			s.q[size+i] = int8(2*(c>>4)) - 15
+		}
+		q.ResetNibbles(s.q, -l.step*l.step/2)
+		return
+	}
 	for i, c := range record[:l.kept] {
 		s.q[i] = int8(c - 128)
 	}
@@ -220,14 +286,21 @@ func (l *Lean) makeBytes() {
 }
 
 // Parameters of a Lean are: kind, version, flags, a zero, the dimension, what is kept, the step; the centre; and the
-// directions if flag 1 is set.
-const leanHeader = 16
+// directions if the flag says that there are some.
+const (
+	leanHeader  = 16
+	leanTurned  = 1
+	leanNibbles = 2
+)
 
 // AppendParams appends what OpenLean needs to make l again.
 func (l *Lean) AppendParams(dst []byte) []byte {
 	flags := byte(0)
 	if l.turn != nil {
-		flags = 1
+		flags |= leanTurned
+	}
+	if l.nibbles {
+		flags |= leanNibbles
 	}
 	dst = append(dst, byte(KindLean), paramsVersion, flags, 0)
 	dst = binary.LittleEndian.AppendUint32(dst, uint32(l.dim))
@@ -238,12 +311,13 @@ func (l *Lean) AppendParams(dst []byte) []byte {
 
 // OpenLean makes the codec that AppendParams described. The error is ErrParams.
 func OpenLean(params []byte) (*Lean, error) {
-	if len(params) < leanHeader || Kind(params[0]) != KindLean || params[1] != paramsVersion || params[2]&^1 != 0 || params[3] != 0 {
+	if len(params) < leanHeader || Kind(params[0]) != KindLean || params[1] != paramsVersion || params[2]&^(leanTurned|leanNibbles) != 0 || params[3] != 0 {
 		return nil, fmt.Errorf("%w: not those of lean codes", ErrParams)
 	}
 	dim, kept := binary.LittleEndian.Uint32(params[4:]), binary.LittleEndian.Uint32(params[8:])
 	l := &Lean{dim: int(dim), kept: int(kept), step: math.Float32frombits(binary.LittleEndian.Uint32(params[12:]))}
-	turned := params[2] == 1
+	turned := params[2]&leanTurned != 0
+	l.nibbles = params[2]&leanNibbles != 0
 	switch {
 	case dim < 1 || dim > MaxDim || kept < 1 || kept > dim || !turned && kept != dim:
 		return nil, fmt.Errorf("%w: %d of %d coordinates kept", ErrParams, kept, dim)

@@ -19,8 +19,8 @@ func FitLean(ctx context.Context, dim int, sample []float32, agreement float64, 
 	}
 	f := &leanFit{dim: dim, rows: onlyFinite(dim, sample)}
 	f.findCentre()
-	whole := f.make(nil)
-	full := leanRecord(dim)
+	whole := f.make(nil, false)
+	full := whole.CodeSize()
 	var sizes []int
 	for _, size := range LeanSizes {
 		if size < full && (largest == 0 || size <= largest) {
@@ -31,15 +31,19 @@ func FitLean(ctx context.Context, dim int, sample []float32, agreement float64, 
 	if len(sizes) == 0 || f.n() < 100 && fits {
 		return whole, ctx.Err()
 	}
-	most := min(sizes[len(sizes)-1]-accel.CodeTail, dim)
+	most := min(nibblesIn(sizes[len(sizes)-1]), dim)
 	if err := f.findDirections(ctx, most); err != nil {
 		return nil, err
 	}
 	f.findNearest()
 	for i, size := range sizes {
-		l := f.make(f.directions[:min(size-accel.CodeTail, dim)*dim])
-		if last := i == len(sizes)-1 && !fits; last || f.agreement(l) >= agreement {
+		kept := min(nibblesIn(size), dim)
+		l := f.make(f.directions[:kept*dim], true)
+		if last := !fits && (i == len(sizes)-1 || kept == dim); last || f.agreement(l) >= agreement {
 			return l, ctx.Err()
+		}
+		if kept == dim {
+			break // more room holds nothing more
 		}
 	}
 	return whole, ctx.Err()
@@ -194,8 +198,8 @@ func scale(v []float32, by float32) {
 }
 
 // make makes the Lean of some directions, turned among themselves so that all vary alike and one step fits them.
-func (f *leanFit) make(directions []float32) *Lean {
-	l := &Lean{dim: f.dim, kept: f.dim, centre: f.centre}
+func (f *leanFit) make(directions []float32, nibbles bool) *Lean {
+	l := &Lean{dim: f.dim, kept: f.dim, centre: f.centre, nibbles: nibbles}
 	if directions != nil {
 		l.kept = len(directions) / f.dim
 		l.turn = mix(directions, f.dim)
@@ -245,29 +249,39 @@ func (f *leanFit) bestStep(l *Lean) float32 {
 	if !(most > 0) || !finite(most) {
 		return 1
 	}
-	best, least := most/127, math.Inf(1)
+	levels, lose := float32(127), lostByte
+	if l.nibbles {
+		levels, lose = 8, lostNibble
+	}
+	best, least := most/levels, math.Inf(1)
 	for range 24 {
-		step := most / 127
+		step := most / levels
 		inv, lost := 1/step, 0.0
 		if !finite(inv) {
 			break
 		}
 		for _, y := range all {
-			e := float64(y - float32(roundByte(y*inv))*step)
+			e := float64(lose(y * inv))
 			lost += e * e
 		}
-		if lost < least {
+		if lost *= float64(step) * float64(step); lost < least {
 			best, least = step, lost
 		}
-		most *= 0.85
+		most *= 0.9
 	}
 	return best
 }
 
+// lostByte and lostNibble are what codes lose of a number of steps.
+
+func lostByte(x float32) float32 { return x - float32(roundByte(x)) }
+
+func lostNibble(x float32) float32 { return x - (float32(floorNibble(x)) - 7.5) }
+
 const (
 	leanProbes = 400
 	leanNear   = 10
-	leanNamed  = 14 // little more, for a larger set of rows is denser than its sample
+	leanNamed  = 20 // twice as many: what codes misplace by so little is compared exactly
 )
 
 // findNearest finds the true neighbours of some rows among a few thousand.

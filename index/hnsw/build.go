@@ -145,7 +145,7 @@ func (b *builder) largestRecord() int {
 }
 
 // leanAgreement is how well codes must tell near rows apart: see quant.FitLean.
-const leanAgreement = 0.99
+const leanAgreement = 0.98
 
 // encode makes the code records, a share of the rows at a time.
 func (b *builder) encode(ctx context.Context) error {
@@ -265,15 +265,12 @@ func (b *builder) insert(w *walker, i int) {
 // walk is walker.walk while others change links.
 func (b *builder) walk(w *walker, ef int) {
 	x := b.x
-	for w.next < len(w.pool) {
-		k := w.pool[w.next]
-		if k&expanded != 0 {
-			w.next++
-			continue
+	for {
+		row, ok := w.expand()
+		if !ok {
+			return
 		}
-		w.pool[w.next] |= expanded
-		w.next++
-		at := int(keyOrd(k)) * (x.degree + 1)
+		at := int(row) * (x.degree + 1)
 		count := atomic.LoadUint32(&x.links[at])
 		m := 0
 		for i := at + 1; i <= at+int(count); i++ {

@@ -284,17 +284,14 @@ const branch = 24
 // (the idea is ACORN's, arXiv 2403.04871). The pool may hold up to starts rows that do not pass.
 func (w *walker) walkPassing(x *Index, ef int, done <-chan struct{}) {
 	n := uint32(x.n)
-	for w.next < len(w.pool) {
-		k := w.pool[w.next]
-		if k&expanded != 0 {
-			w.next++
-			continue
+	for {
+		row, ok := w.expand()
+		if !ok {
+			return
 		}
-		w.pool[w.next] |= expanded
-		w.next++
 		m := 0
 		w.passing = w.passing[:0]
-		for _, v := range x.linksOf(keyOrd(k)) {
+		for _, v := range x.linksOf(row) {
 			if v >= n {
 				continue
 			}

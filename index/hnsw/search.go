@@ -67,7 +67,7 @@ func (x *Index) search(w *walker, q *accel.Query, k int, o *index.SearchOptions,
 
 // reranked is how many rows of a pool of ef are compared exactly to find the k nearest: codes misplace a row by a few places, and
 // who widens the pool wants more recall than codes alone give.
-func reranked(k, ef int) int { return min(ef, max(k+k/2+8, ef/3)) }
+func reranked(k, ef int) int { return min(ef, max(2*k+10, ef/3)) }
 
 // aim makes w ready to walk towards v; false if v has no place among the rows.
 func (x *Index) aim(w *walker, v []float32, ef int) bool {

@@ -141,24 +141,12 @@ func (w *walker) enter(x *Index, entries []uint32, theirs []byte) {
 
 // walk expands the nearest row not yet expanded until the pool holds none. The pool then is the nearest rows found.
 func (w *walker) walk(x *Index, ef int, done <-chan struct{}) {
-	n := uint32(x.n)
-	for w.next < len(w.pool) {
-		k := w.pool[w.next]
-		if k&expanded != 0 {
-			w.next++
-			continue
+	for {
+		row, ok := w.expand()
+		if !ok {
+			return
 		}
-		w.pool[w.next] |= expanded
-		w.next++
-		links := x.linksOf(keyOrd(k))
-		m := 0
-		ids := w.ids
-		for _, v := range links {
-			if v < n && w.see(v) {
-				ids[m] = v
-				m++
-			}
-		}
+		m := w.fresh(x.linksOf(row), x.n)
 		w.ahead(x)
 		w.score(x, m, ef)
 		if done != nil && stopped(done) {
@@ -167,12 +155,40 @@ func (w *walker) walk(x *Index, ef int, done <-chan struct{}) {
 	}
 }
 
+// expand marks the nearest row not yet expanded and returns it; false if there is none.
+func (w *walker) expand() (uint32, bool) {
+	for w.next < len(w.pool) {
+		k := w.pool[w.next]
+		w.pool[w.next] |= expanded
+		w.next++
+		if k&expanded == 0 {
+			return keyOrd(k), true
+		}
+	}
+	return 0, false
+}
+
+// fresh puts those of links that were not seen before into ids and returns how many.
+func (w *walker) fresh(links []uint32, n int) int {
+	m, ids, visited := 0, w.ids, w.visited
+	for _, v := range links {
+		if int(v) >= n {
+			continue
+		}
+		if word, bit := &visited[v>>6], uint64(1)<<(v&63); *word&bit == 0 {
+			*word |= bit
+			ids[m] = v
+			m++
+		}
+	}
+	return m
+}
+
 // ahead asks for the links of the row that will be expanded next unless a nearer one turns up.
 func (w *walker) ahead(x *Index) {
 	for i := w.next; i < len(w.pool); i++ {
 		if k := w.pool[i]; k&expanded == 0 {
-			at := int(keyOrd(k)) * (x.degree + 1)
-			accel.Prefetch(x.links[at : at+x.degree+1])
+			x.fetchLinks(keyOrd(k))
 			return
 		}
 	}

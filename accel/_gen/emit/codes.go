@@ -18,6 +18,13 @@ func Codes() {
 		e := &codes{machine: m}
 		e.emit()
 	}
+	for _, m := range []machine{avx2, vnni} {
+		TEXT("codeGatherNibbles"+m.name, NOSPLIT, "func(q *int8, stride int, codes *byte, at *uint32, count int, bias int32, scale float32, dst *float32)")
+		Pragma("noescape")
+		Doc(fmt.Sprintf("codeGatherNibbles%s is codeGather%s for records of 4-bit codes: q has two numbers for each byte of a record.", m.name, m.name))
+		e := &codes{machine: m, nibbles: true}
+		e.emit()
+	}
 	TEXT("prefetchLines", NOSPLIT, "func(p *byte, n int)")
 	Pragma("noescape")
 	Doc("prefetchLines asks for the cache lines of n bytes.")
@@ -34,6 +41,10 @@ type codes struct {
 	machine
 	q, stride, base, at, dst, off Register
 	bias, scale                   Register
+
+	nibbles   bool     // 4-bit codes, whose
+	high      Register // factors of upper halves these are
+	low, ones Register // masks
 }
 
 func (e *codes) emit() {
@@ -46,6 +57,18 @@ func (e *codes) emit() {
 	VPBROADCASTD(X14, X14)
 	VMOVAPS(scale, X15)
 	VBROADCASTSS(X15, X15)
+	if e.nibbles {
+		e.high = GP64()
+		LEAQ(Mem{Base: e.q, Index: e.stride, Scale: 1}, e.high)
+		low := e.vec()
+		e.spread(0x0f0f0f0f, low)
+		e.low = low
+		if !e.wide {
+			ones := YMM()
+			e.spread(0x00010001, ones)
+			e.ones = ones
+		}
+	}
 	e.ask(count)
 	Label("fours")
 	CMPQ(count, Imm(4))
@@ -106,7 +129,10 @@ func (e *codes) group(n int) {
 	XORQ(e.off, e.off)
 	Label(loop)
 	step := 64
-	if e.wide {
+	if e.nibbles {
+		step = e.bytes
+		e.halves(rows, acc)
+	} else if e.wide {
 		v := e.vec()
 		VMOVDQU32(Mem{Base: e.q, Index: e.off, Scale: 1}, v)
 		for i, r := range rows {
@@ -148,6 +174,9 @@ func (e *codes) group(n int) {
 		VPHADDD(X0, X0, X0)
 		VPHADDD(X0, X0, X0)
 	}
+	if e.nibbles {
+		VPADDD(X0, X0, X0) // see accel.CodeQuery: twice the sum, for the middle of the codes is 7.5
+	}
 	VPADDD(X14, X0, X0)
 	VCVTDQ2PS(X0, X0)
 	VMULPS(X15, X0, X0)
@@ -163,4 +192,41 @@ func (e *codes) group(n int) {
 	}
 	ADDQ(Imm(uint64(4*n)), e.at)
 	ADDQ(Imm(uint64(4*n)), e.dst)
+}
+
+// halves adds to acc the products of a register of each of rows, 4-bit codes.
+func (e *codes) halves(rows, acc []Register) {
+	ql, qh := e.vec(), e.vec()
+	for _, at := range []struct {
+		base Register
+		v    Register
+	}{{e.q, ql}, {e.high, qh}} {
+		if e.wide {
+			VMOVDQU32(Mem{Base: at.base, Index: e.off, Scale: 1}, at.v)
+		} else {
+			VMOVDQU(Mem{Base: at.base, Index: e.off, Scale: 1}, at.v)
+		}
+	}
+	for i, r := range rows {
+		lo, hi := e.vec(), e.vec()
+		if e.wide {
+			VMOVDQU32(Mem{Base: r, Index: e.off, Scale: 1}, lo)
+			VPSRLW(Imm(4), lo, hi)
+			VPANDD(e.low, lo, lo)
+			VPANDD(e.low, hi, hi)
+			dpbusd(ql, lo, acc[i])
+			dpbusd(qh, hi, acc[i])
+			continue
+		}
+		VMOVDQU(Mem{Base: r, Index: e.off, Scale: 1}, lo)
+		VPSRLW(Imm(4), lo, hi)
+		VPAND(e.low, lo, lo)
+		VPAND(e.low, hi, hi)
+		// Two products of at most 15*128 each, and two such pairs, are far from what 16 bits hold.
+		VPMADDUBSW(ql, lo, lo)
+		VPMADDUBSW(qh, hi, hi)
+		VPADDW(hi, lo, lo)
+		VPMADDWD(e.ones, lo, lo)
+		VPADDD(lo, acc[i], acc[i])
+	}
 }
