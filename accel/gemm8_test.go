@@ -38,7 +38,7 @@ func TestGemmInt8(t *testing.T) {
 				want[i*n+j] = dotInt8Go(a[i*k:(i+1)*k], b[j*k:(j+1)*k])
 			}
 		}
-		for _, l := range Levels() {
+		for _, l := range levels(t) {
 			c := make([]int32, m*n+8)
 			for i := range c {
 				c[i] = 77
@@ -69,7 +69,7 @@ func TestGemmInt8(t *testing.T) {
 		a[i], b[i] = -128, -128
 	}
 	c := make([]int32, 1)
-	for _, l := range Levels() {
+	for _, l := range levels(t) {
 		atLevel(l, func() { PackInt8(1, k, b).MulNT(1, a, c) })
 		if c[0] != 128*128*int32(k) {
 			t.Errorf("at %v the greatest sum is %d", l, c[0])
@@ -136,7 +136,7 @@ func testGroups(t *testing.T, r *rand.Rand, bits, m, n, k, group int, withZeros 
 		t.Fatalf("%s: packed %d rows of %d in %d bytes", name, p.Rows(), p.Depth(), p.Bytes())
 	}
 	var before []float32
-	for _, l := range Levels() {
+	for _, l := range append([]Level{LevelGo}, levels(t)...) {
 		c, alone := make([]float32, m*n), make([]float32, n)
 		atLevel(l, func() {
 			p.MulNT(m, a, c)
