@@ -5,8 +5,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
+
+	"engram/accel"
 )
 
 func main() {
@@ -42,6 +45,9 @@ func run(words []string) error {
 	fmt.Println("==", strings.Join(words, " "))
 	env := []string{"HOME=/tmp", "TMPDIR=/tmp"}
 	for len(words) > 0 && strings.Contains(words[0], "=") {
+		if level, ok := strings.CutPrefix(words[0], accel.EnvLevel+"="); ok && !has(level) {
+			return fmt.Errorf("this processor has %v only", accel.Levels())
+		}
 		env, words = append(env, words[0]), words[1:]
 	}
 	if len(words) == 0 {
@@ -51,4 +57,10 @@ func run(words []string) error {
 	cmd.Dir, cmd.Env = filepath.Dir(words[0]), env
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stdout
 	return cmd.Run()
+}
+
+// has says whether programs here can run at a level: they would go on at a lower one, and what they say would be of that.
+func has(level string) bool {
+	l, err := accel.ParseLevel(level)
+	return err == nil && slices.Contains(accel.Levels(), l)
 }
