@@ -45,7 +45,8 @@ levels-emulated: ## run avx512 and vnni on an emulated processor (Debian's bochs
 
 levels-arm64: ## run the kernels of arm64 under qemu-user (Debian's qemu-user)
 	@dir=$$(mktemp -d) && trap 'rm -rf $$dir' EXIT && CGO_ENABLED=0 GOARCH=arm64 $(GO) test -c -o $$dir/accel.test ./accel && \
-	  cd accel && for level in go neon; do echo "== ENGRAM_ACCEL=$$level"; ENGRAM_ACCEL=$$level ENGRAM_TEST_LEVELS=$$level qemu-aarch64 $$dir/accel.test -test.short || exit 1; done
+	  cd accel && for level in go neon; do echo "== ENGRAM_ACCEL=$$level"; \
+	  ENGRAM_ACCEL=$$level ENGRAM_TEST_LEVELS=$$level qemu-aarch64 $$dir/accel.test -test.short || exit 1; done
 
 lint: ## gofmt, vet and staticcheck (pinned in internal/tools)
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo 'run gofmt -w on these'; exit 1; }
