@@ -14,7 +14,7 @@ func (d *DB) wakeBackground() {
 	}
 }
 
-// background seals, compacts and embeds until the database closes.
+// background seals and embeds until the database closes.
 func (d *DB) background() {
 	defer d.working.Done()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -79,47 +79,100 @@ func (d *DB) embedInBackground(ctx context.Context) {
 	}
 }
 
-// keepUp seals tables whose heads are large and compacts tables whose segments are many or mostly dead.
+// keepUp seals tables whose heads are large.
 func (d *DB) keepUp(ctx context.Context) {
-	for {
-		table, compact := d.nextUpkeep()
-		if table == 0 || ctx.Err() != nil {
+	for ctx.Err() == nil {
+		table := d.nextSeal()
+		if table == 0 {
 			return
 		}
-		var err error
-		if compact {
-			err = d.compact(ctx, table, d.chooseCompaction)
-		} else {
-			err = d.Seal(ctx, table)
-		}
-		if err != nil {
-			if ctx.Err() == nil && !errors.Is(err, ErrClosed) && !errors.Is(err, ErrTableNotFound) && !errors.Is(err, ErrConflict) {
-				d.log.Error("background upkeep", "table", table, "compact", compact, "error", err)
-			}
+		if err := d.Seal(ctx, table); err != nil {
+			d.upkeepFailed(ctx, "sealing", table, err)
 			return
 		}
 	}
 }
 
-// nextUpkeep chooses what to do next: sealing first, for it holds writers up. Table 0 means nothing.
-func (d *DB) nextUpkeep() (table TableID, compact bool) {
+// merger compacts tables until the database closes. It has a goroutine of its own: a compaction may take minutes, and writers
+// wait for seals.
+func (d *DB) merger() {
+	defer d.working.Done()
+	tick := time.NewTicker(retryEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-d.stop:
+			return
+		case <-tick.C:
+		case <-d.wakeMerger:
+		}
+		d.mergeAll(d.closing)
+	}
+}
+
+// mergeAll compacts tables whose segments are many or mostly dead.
+func (d *DB) mergeAll(ctx context.Context) {
+	for ctx.Err() == nil {
+		table := d.nextMerge()
+		if table == 0 {
+			return
+		}
+		if err := d.compact(ctx, table, d.chooseCompaction); err != nil {
+			d.upkeepFailed(ctx, "compacting", table, err)
+			return
+		}
+	}
+}
+
+func (d *DB) upkeepFailed(ctx context.Context, what string, table TableID, err error) {
+	if ctx.Err() == nil && !errors.Is(err, ErrClosed) && !errors.Is(err, ErrTableNotFound) && !errors.Is(err, ErrConflict) {
+		d.log.Error(what+" in the background", "table", table, "error", err)
+	}
+}
+
+// nextSeal chooses a table to seal; 0 means none.
+func (d *DB) nextSeal() TableID {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.closed {
-		return 0, false
+		return 0
 	}
+	var total, most int64
+	var largest TableID
 	for id, ts := range d.cat.tables {
 		rows := d.headRowsLocked(ts)
 		if rows >= int64(d.opt.SealRows) || rows > 0 && ts.mem.headBytes >= d.opt.SealBytes {
-			return id, false
+			return id
 		}
+		if rows == 0 {
+			if ts.mem.written == nil {
+				ts.mem.headBytes = 0 // what was written has been deleted: no writer need wait for it
+			}
+			continue
+		}
+		if total += ts.mem.headBytes; ts.mem.headBytes > most {
+			most, largest = ts.mem.headBytes, id
+		}
+	}
+	if total >= 2*d.opt.SealBytes {
+		return largest // many tables with small heads take memory too
+	}
+	return 0
+}
+
+// nextMerge chooses a table to compact; 0 means none.
+func (d *DB) nextMerge() TableID {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return 0
 	}
 	for id, ts := range d.cat.tables {
 		if len(d.chooseCompaction(ts)) > 0 {
-			return id, true
+			return id
 		}
 	}
-	return 0, false
+	return 0
 }
 
 // slowDown makes a writer wait while the head is far behind sealing: writers are slowed, never refused.
@@ -131,11 +184,11 @@ func (d *DB) slowDown(ctx context.Context, b *Batch) {
 	d.mu.Lock()
 	for id := range b.tables {
 		if now := d.cat.tables[id]; now != nil {
-			backlog = max(backlog, now.mem.headBytes/d.opt.SealBytes, d.headRowsLocked(now)/int64(d.opt.SealRows))
+			backlog = max(backlog, 2*now.mem.headBytes/d.opt.SealBytes, d.headRowsLocked(now)/int64(d.opt.SealRows))
 		}
 	}
 	d.mu.Unlock()
-	if backlog < 4 {
+	if backlog < 4 { // twice the bytes, which are in memory, or four times the rows
 		return
 	}
 	d.wakeBackground()

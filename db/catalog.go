@@ -31,8 +31,8 @@ type tableState struct {
 	mem      *tableMem         // shared by the versions of the table until TRUNCATE
 }
 
-// segmentRef is a live segment. All but dead and its indexes is immutable; refs counts the catalogs and the
-// builds that hold it, under DB.mu.
+// segmentRef is a live segment. All but dead and its indexes is immutable; refs counts the catalogs, the
+// builds and the compactions that hold it, under DB.mu.
 type segmentRef struct {
 	id       uint64
 	table    TableID
@@ -42,6 +42,7 @@ type segmentRef struct {
 	dead     atomic.Pointer[deadRows]
 	indexes  atomic.Pointer[[]*segmentIndex] // the open ones; a new slice is made for each change
 	refs     int
+	merging  bool // a compaction replaces it; under DB.mu
 
 	failures map[uint32]*buildFailure // by index ID, under DB.mu
 }

@@ -56,57 +56,112 @@ func (d *DB) chooseCompaction(ts *tableState) []*segmentRef {
 	return nil
 }
 
-// compact merges the segments that choose picks.
-func (d *DB) compact(ctx context.Context, id TableID, choose func(*tableState) []*segmentRef) error {
-	release, err := d.holdUpkeep(ctx)
+// compaction is a merge of segments under way. They are pinned, and no snapshot is held: a merge and the indexes of its result may
+// take minutes.
+type compaction struct {
+	ts     *tableState
+	inputs []*segmentRef
+	dead   []*roaring.Bitmap // the rows that are left behind; others may die meanwhile
+	alive  int64
+}
+
+// compact merges the segments that choose picks. The result has its indexes before it takes their place, so that searches are
+// not slower for the merge.
+func (d *DB) compact(ctx context.Context, id TableID, choose func(*tableState) []*segmentRef) (err error) {
+	ctx, end, err := d.work(ctx)
+	if err != nil {
+		return err
+	}
+	defer end()
+	defer func() {
+		if cause := context.Cause(ctx); err != nil && errors.Is(err, context.Canceled) && cause != nil {
+			err = cause
+		}
+	}()
+	release, err := take(ctx, d.merges)
 	if err != nil {
 		return err
 	}
 	defer release()
-	s := d.Snapshot()
-	defer s.Close()
-	if err := s.enter(); err != nil {
+	c, err := d.beginCompaction(id, choose)
+	if err != nil || c == nil {
 		return err
 	}
-	defer s.exit()
-	ts := s.cat.tables[id]
-	if ts == nil {
-		return fmt.Errorf("%w: number %d", ErrTableNotFound, id)
-	}
-	inputs := choose(ts)
-	if len(inputs) == 0 {
-		return nil
-	}
-	dead := make([]*roaring.Bitmap, len(inputs))
-	var alive int64
-	for i, g := range inputs {
-		if dead[i], err = s.deadOf(g); err != nil {
-			return err
-		}
-		alive += int64(g.seg.Rows()) - deadCount(dead[i])
-	}
+	defer d.endCompaction(c)
 	var out *segmentRef
-	if alive > 0 {
-		number, err := d.counters.take(0, keys.CounterSegments, 1, 16)
-		if err != nil {
+	if c.alive > 0 {
+		if out, err = d.merge(ctx, c); err != nil {
 			return err
 		}
-		src := newMergeSource(ctx, ts.t, inputs, dead)
-		out, err = d.writeSegment(ctx, ts.t, number, src)
-		src.stop()
-		if err != nil {
-			return err
-		}
+		err = d.buildEarly(ctx, c.ts.t, out)
 	}
-	kv, err := d.publishCompaction(ts, inputs, dead, out)
+	var kv *pebble.Batch
+	if err == nil {
+		kv, err = d.publishCompaction(c.ts, c.inputs, c.dead, out)
+	}
 	if err != nil {
 		if out != nil {
-			err = errors.Join(err, out.seg.Close(), segment.Remove(d.fs, out.base))
+			err = errors.Join(err, d.removeIndexes(out), out.seg.Close(), segment.Remove(d.fs, out.base))
 		}
 		return err
 	}
 	d.emptyTrash()
 	return d.syncWait(kv, false)
+}
+
+// beginCompaction pins what is to be merged; nil when nothing is.
+func (d *DB) beginCompaction(id TableID, choose func(*tableState) []*segmentRef) (*compaction, error) {
+	s := d.Snapshot()
+	defer s.Close()
+	if err := s.enter(); err != nil {
+		return nil, err
+	}
+	defer s.exit()
+	ts := s.cat.tables[id]
+	if ts == nil {
+		return nil, fmt.Errorf("%w: number %d", ErrTableNotFound, id)
+	}
+	c := &compaction{ts: ts, inputs: choose(ts)}
+	if len(c.inputs) == 0 {
+		return nil, nil
+	}
+	for _, g := range c.inputs {
+		dead, err := s.deadOf(g)
+		if err != nil {
+			return nil, err
+		}
+		c.dead = append(c.dead, dead)
+		c.alive += int64(g.seg.Rows()) - deadCount(dead)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, g := range c.inputs {
+		g.refs++
+		g.merging = true
+	}
+	return c, nil
+}
+
+func (d *DB) endCompaction(c *compaction) {
+	d.mu.Lock()
+	for _, g := range c.inputs {
+		g.merging = false
+	}
+	d.mu.Unlock()
+	for _, g := range c.inputs {
+		d.unpin(g)
+	}
+}
+
+// merge writes the rows that live to a new segment.
+func (d *DB) merge(ctx context.Context, c *compaction) (*segmentRef, error) {
+	number, err := d.counters.take(0, keys.CounterSegments, 1, 16)
+	if err != nil {
+		return nil, err
+	}
+	src := newMergeSource(ctx, c.ts.t, c.inputs, c.dead)
+	defer src.stop()
+	return d.writeSegment(ctx, c.ts.t, number, src)
 }
 
 // publishCompaction replaces segments by one, in one atomic Pebble batch. Rows that died since the snapshot are dead in the new one.

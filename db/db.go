@@ -47,7 +47,8 @@ type DB struct {
 	trash    []*segmentRef    // without references, files not removed yet
 	building *buildJob        // the build that runs, if any
 
-	upkeep  chan struct{} // holds a token while nobody seals or compacts
+	seals   chan struct{} // holds a token while nobody seals
+	merges  chan struct{} // holds a token while nobody compacts
 	builds  chan struct{} // holds a token while nobody builds an index
 	embedMu sync.Mutex    // one EmbedPending at a time
 	wake    chan struct{}
@@ -55,6 +56,7 @@ type DB struct {
 	closing context.Context // done when stop is closed
 	cancel  context.CancelFunc
 
+	wakeMerger  chan struct{}
 	wakeIndexer chan struct{}
 	working     sync.WaitGroup
 }
@@ -162,9 +164,11 @@ func (d *DB) setCatalogLocked(cat *catalog) {
 		d.unrefLocked(old)
 	}
 	d.stopUnwantedLocked()
-	select {
-	case d.wakeIndexer <- struct{}{}:
-	default:
+	for _, wake := range []chan struct{}{d.wakeMerger, d.wakeIndexer} {
+		select {
+		case wake <- struct{}{}:
+		default:
+		}
 	}
 }
 
@@ -204,7 +208,7 @@ func (d *DB) removeIndexes(g *segmentRef) error {
 	paths, err := g.closeIndexes()
 	errs := []error{err}
 	for _, p := range paths {
-		errs = append(errs, d.fs.Remove(p))
+		errs = append(errs, d.removeFile(p))
 	}
 	return errors.Join(errs...)
 }
@@ -305,20 +309,4 @@ func (d *DB) Stats() Stats {
 		}
 	}
 	return s
-}
-
-// Verify reads every row and every file, checks checksums, and that unique keys, counts and vectors agree with the rows.
-func (d *DB) Verify(ctx context.Context) error {
-	s := d.Snapshot()
-	defer s.Close()
-	if err := s.enter(); err != nil {
-		return err
-	}
-	defer s.exit()
-	for _, t := range s.Tables() {
-		if err := s.verifyTable(ctx, s.cat.tables[t.ID]); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"runtime"
+	"slices"
 	"time"
 
 	"engram/db/internal/segment"
@@ -20,6 +21,7 @@ type buildJob struct {
 	g      *segmentRef
 	column *segment.VectorColumn
 	kind   IndexKind
+	early  bool // the segment is not in the catalog yet: a compaction is about to put it there
 	cancel context.CancelFunc
 }
 
@@ -36,16 +38,6 @@ const (
 	buildDelay = 200 * time.Millisecond
 	retryBuild = time.Minute
 )
-
-// holdBuilds waits until nobody builds; release ends the turn. Builds take all the memory they may use, so there is one at a time.
-func (d *DB) holdBuilds(ctx context.Context) (release func(), err error) {
-	select {
-	case <-d.builds:
-		return func() { d.builds <- struct{}{} }, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
 
 // work begins an operation that Close cancels and waits for.
 func (d *DB) work(ctx context.Context) (_ context.Context, end func(), err error) {
@@ -65,6 +57,7 @@ func (d *DB) indexer() {
 	defer d.working.Done()
 	tick := time.NewTicker(retryBuild)
 	defer tick.Stop()
+	d.checkIndexes()
 	for {
 		select {
 		case <-d.stop:
@@ -85,7 +78,7 @@ func (d *DB) indexer() {
 
 // buildNext builds what the background is to build next; false when there is nothing.
 func (d *DB) buildNext() bool {
-	release, err := d.holdBuilds(d.closing)
+	release, err := take(d.closing, d.builds)
 	if err != nil {
 		return false
 	}
@@ -94,12 +87,7 @@ func (d *DB) buildNext() bool {
 		if f := j.g.failures[j.x.ID]; f != nil && (errors.Is(f.err, index.ErrMemory) || time.Now().Before(f.again)) {
 			return false
 		}
-		for _, g := range d.chooseCompaction(d.cat.tables[j.t.ID]) {
-			if g == j.g {
-				return false // it is about to be merged
-			}
-		}
-		return true
+		return !j.g.merging && !slices.Contains(d.chooseCompaction(d.cat.tables[j.t.ID]), j.g) // else it is about to go
 	})
 	if job == nil {
 		return false
@@ -161,11 +149,17 @@ func (d *DB) unpin(g *segmentRef) {
 // build makes the index of a job, publishes it and ends the job. The caller holds the turn to build.
 func (d *DB) build(ctx context.Context, j *buildJob, threads int, progress func(done, total int64)) error {
 	defer d.unpin(j.g)
+	return d.buildPinned(ctx, j, threads, progress)
+}
+
+// buildPinned is build for a segment that stays whatever happens.
+func (d *DB) buildPinned(ctx context.Context, j *buildJob, threads int, progress func(done, total int64)) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	j.cancel = cancel
 	d.mu.Lock()
 	d.building = j
+	d.stopUnwantedLocked()
 	d.mu.Unlock()
 	start := time.Now()
 	s, err := d.makeIndex(ctx, j, threads, progress)
@@ -188,12 +182,45 @@ func (d *DB) build(ctx context.Context, j *buildJob, threads int, progress func(
 		return err
 	}
 	if !wanted {
-		return errors.Join(s.release(), d.fs.Remove(s.path))
+		return errors.Join(s.release(), d.removeFile(s.path))
 	}
 	d.log.Info("built a vector index", "segment", j.g.base, "index", j.x.Name, "vectors", j.column.Count, "kind", s.file.Kind,
-		"bytes", s.file.Size, "took", time.Since(start).Round(time.Millisecond))
+		"profile", s.file.Profile, "bytes", s.file.Size, "took", time.Since(start).Round(time.Millisecond))
 	if old != nil {
 		return old.release()
+	}
+	return nil
+}
+
+// buildEarly builds the indexes of a segment that a compaction has written and not published. Only the end of ctx is an error:
+// what cannot be built now the background tries again.
+func (d *DB) buildEarly(ctx context.Context, t *Table, g *segmentRef) error {
+	for i := range t.Indexes {
+		x := t.Indexes[i]
+		v, ok := g.seg.Vectors(t.Columns[x.Column].ID)
+		if !ok || x.kindIn(v) == IndexFlat {
+			continue
+		}
+		release, err := take(ctx, d.builds)
+		if err != nil {
+			return err
+		}
+		err = d.buildPinned(ctx, &buildJob{t: t, x: x, g: g, column: v, kind: x.kindIn(v), early: true}, d.opt.BuildThreads, nil)
+		release()
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err != nil {
+			d.log.Error("building a vector index", "segment", g.base, "index", x.Name, "error", err)
+		}
+	}
+	return nil
+}
+
+// removeFile removes a file that others may remove too.
+func (d *DB) removeFile(path string) error {
+	if err := d.fs.Remove(path); !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
 	return nil
 }
@@ -212,20 +239,11 @@ func (j *buildJob) failedLocked(err error) {
 	f.again = time.Now().Add(retryBuild * time.Duration(min(f.tries, 60)))
 }
 
-// wantedLocked reports whether the index of a job still has a place: its segment is live and its table still has the index.
+// wantedLocked reports whether the index of a job still has a place: its segment is live, or about to be, and its table still has the
+// index.
 func (d *DB) wantedLocked(j *buildJob) bool {
 	ts := d.cat.tables[j.t.ID]
-	if ts == nil {
-		return false
-	}
-	live, described := false, false
-	for _, g := range ts.segments {
-		live = live || g == j.g
-	}
-	for i := range ts.t.Indexes {
-		described = described || ts.t.Indexes[i].ID == j.x.ID
-	}
-	return live && described
+	return ts != nil && (j.early || slices.Contains(ts.segments, j.g)) && ts.t.hasIndex(j.x.ID)
 }
 
 // stopUnwantedLocked ends the running build when a new catalog has no place for it.
@@ -235,19 +253,19 @@ func (d *DB) stopUnwantedLocked() {
 	}
 }
 
-// makeIndex builds an index, writes its file and opens that. Auto takes the smaller kinds when memory does not suffice.
+// makeIndex builds an index, writes its file and opens that. Where memory does not suffice for what is asked, it takes fewer bytes a
+// vector and then lists, which take least.
 func (d *DB) makeIndex(ctx context.Context, j *buildJob, threads int, progress func(done, total int64)) (*segmentIndex, error) {
 	rows, err := indexRows(j.column)
 	if err != nil {
 		return nil, err
 	}
-	s := j.x.spec(j.kind)
 	o := vecindex.BuildOptions{Threads: threads, Memory: d.opt.BuildMemory, Progress: progress}
-	x, err := vecindex.Build(ctx, rows, s, o)
-	if errors.Is(err, index.ErrMemory) && j.x.Kind == IndexAuto {
-		s.Profile = index.Compact
-		if s.Kind = IndexIVF; ctx.Err() == nil {
-			x, err = vecindex.Build(ctx, rows, s, o)
+	var x vecindex.Index
+	var s vecindex.Spec
+	for _, s = range j.x.specs(j.kind) {
+		if x, err = vecindex.Build(ctx, rows, s, o); !errors.Is(err, index.ErrMemory) {
+			break
 		}
 	}
 	if err != nil {
@@ -258,60 +276,6 @@ func (d *DB) makeIndex(ctx context.Context, j *buildJob, threads int, progress f
 		return nil, err
 	}
 	return d.openIndex(j.g, j.t, &j.x)
-}
-
-// dropIndexes closes and removes indexes that their tables have no more.
-func (d *DB) dropIndexes() {
-	var gone []*segmentIndex
-	d.mu.Lock()
-	if d.failed == nil && !d.closed {
-		for _, ts := range d.cat.tables {
-			for _, g := range ts.segments {
-				gone = append(gone, g.unwantedIndexesLocked(ts.t)...)
-			}
-		}
-	}
-	d.mu.Unlock()
-	for _, x := range gone {
-		if err := errors.Join(x.release(), d.fs.Remove(x.path)); err != nil {
-			d.log.Warn("removing a vector index", "file", x.path, "error", err)
-		}
-	}
-}
-
-func (g *segmentRef) unwantedIndexesLocked(t *Table) (gone []*segmentIndex) {
-	all := g.indexes.Load()
-	if all == nil {
-		return nil
-	}
-	for _, x := range *all {
-		if !t.hasIndex(x.id) {
-			gone = append(gone, x)
-		}
-	}
-	for _, x := range gone {
-		g.setIndexLocked(x.id, nil)
-	}
-	return gone
-}
-
-// loadIndexes opens the index files that there are. One that is broken is removed and made again in the background.
-func (d *DB) loadIndexes() {
-	for _, ts := range d.cat.tables {
-		eachIndex(ts, func(x *VectorIndex, g *segmentRef, v *segment.VectorColumn) {
-			if x.kindIn(v) == IndexFlat {
-				return
-			}
-			s, err := d.openIndex(g, ts.t, x)
-			if err == nil {
-				g.setIndexLocked(x.ID, s)
-				return
-			}
-			if !errors.Is(err, fs.ErrNotExist) {
-				d.log.Warn("a vector index will be built anew", "file", g.indexPath(x.ID), "reason", err)
-			}
-		}, true)
-	}
 }
 
 // BuildIndexes waits until every segment that a table has now is as its vector indexes ask, and builds what is missing. progress,
@@ -340,7 +304,8 @@ type target struct {
 	g  *segmentRef
 }
 
-// buildAll builds the indexes of a table that which accepts: those that are missing, or all of them anew.
+// buildAll builds the indexes of a table that which accepts: those that are missing, or all of them anew. Segments that come
+// meanwhile, by a seal or a compaction, get theirs too.
 func (d *DB) buildAll(ctx context.Context, id TableID, which func(*VectorIndex) bool, anew bool, progress func(done, total int64)) error {
 	ctx, end, err := d.work(ctx)
 	if err != nil {
@@ -348,48 +313,60 @@ func (d *DB) buildAll(ctx context.Context, id TableID, which func(*VectorIndex) 
 	}
 	defer end()
 	d.dropIndexes()
-	var todo []target
 	var done, total int64
-	d.mu.Lock()
-	ts := d.cat.tables[id]
-	if ts != nil {
-		for i := range ts.t.Indexes {
-			which(&ts.t.Indexes[i])
+	tell := func(n int64) {
+		if progress != nil {
+			progress(done+n, total)
 		}
-		eachIndex(ts, func(x *VectorIndex, g *segmentRef, v *segment.VectorColumn) {
-			if which(x) && x.kindIn(v) != IndexFlat {
-				todo = append(todo, target{x.ID, g})
-				total += int64(v.Count)
-			}
-		}, !anew)
 	}
-	d.mu.Unlock()
-	if ts == nil {
-		return fmt.Errorf("%w: number %d", ErrTableNotFound, id)
-	}
-	for _, want := range todo {
-		n, err := d.buildTarget(ctx, id, want, anew, func(n int64) {
-			if progress != nil {
-				progress(done+n, total)
-			}
-		})
-		if cause := context.Cause(ctx); err != nil && cause != nil {
-			err = cause
-		}
+	tried := map[target]bool{}
+	for {
+		todo, vectors, err := d.targets(id, which, anew && len(tried) == 0, tried)
 		if err != nil {
 			return err
 		}
-		done += n
-		if progress != nil {
-			progress(done, total)
+		if len(todo) == 0 {
+			return nil
+		}
+		total += vectors
+		for _, want := range todo {
+			n, err := d.buildTarget(ctx, id, want, anew && !tried[want], tell)
+			if cause := context.Cause(ctx); err != nil && cause != nil {
+				err = cause
+			}
+			if err != nil {
+				return err
+			}
+			tried[want] = true
+			done += n
+			tell(0)
 		}
 	}
-	return nil
+}
+
+// targets lists the indexes of a table that which accepts and that have not been tried: those that are missing, or with anew all.
+func (d *DB) targets(id TableID, which func(*VectorIndex) bool, anew bool, tried map[target]bool) (todo []target, vectors int64, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	ts := d.cat.tables[id]
+	if ts == nil {
+		return nil, 0, fmt.Errorf("%w: number %d", ErrTableNotFound, id)
+	}
+	for i := range ts.t.Indexes {
+		which(&ts.t.Indexes[i])
+	}
+	eachIndex(ts, func(x *VectorIndex, g *segmentRef, v *segment.VectorColumn) {
+		if want := (target{x.ID, g}); which(x) && x.kindIn(v) != IndexFlat && !tried[want] {
+			todo = append(todo, want)
+			vectors += int64(v.Count)
+		}
+	}, !anew)
+	return todo, vectors, nil
 }
 
 // buildTarget builds one index of a segment, unless somebody has built it or nobody wants it any more, and returns its vectors.
 func (d *DB) buildTarget(ctx context.Context, id TableID, want target, anew bool, progress func(done int64)) (int64, error) {
-	release, err := d.holdBuilds(ctx)
+	release, err := take(ctx, d.builds)
 	if err != nil {
 		return 0, err
 	}

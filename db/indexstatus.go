@@ -16,7 +16,8 @@ type IndexStatus struct {
 	Ready    int    // of them, those that are as the index asks: indexed, or flat because nothing else pays
 	Vectors  int64  // in these segments, those of dead rows included
 	Bytes    int64  // of indexes, beside the vectors
-	Error    string // why the last build of a segment that is not ready failed, "" when none did
+	Error    string // why a segment that is not ready is not, "" when nothing went wrong
+	Note     string // which segments have a cheaper index than is asked for, because memory did not suffice to build that; "" for none
 	Describe string // one line for people
 }
 
@@ -29,18 +30,20 @@ func (d *DB) IndexStatus(id TableID) []IndexStatus {
 		return nil
 	}
 	all := make([]IndexStatus, len(ts.t.Indexes))
-	largest := make([]int, len(all))
+	largest, cheaper := make([]int, len(all)), make([]string, len(all))
+	lesser := make([]int, len(all))
 	at := map[uint32]int{}
 	for i, x := range ts.t.Indexes {
 		at[x.ID] = i
 		all[i] = IndexStatus{Name: x.Name, Kind: x.Kind, Metric: x.Metric, Column: ts.t.Columns[x.Column].Name}
 	}
 	eachIndex(ts, func(x *VectorIndex, g *segmentRef, v *segment.VectorColumn) {
-		s := &all[at[x.ID]]
+		i := at[x.ID]
+		s := &all[i]
 		s.Segments++
 		s.Vectors += int64(v.Count)
 		line := "flat, every vector is compared"
-		if x.kindIn(v) != IndexFlat {
+		if kind := x.kindIn(v); kind != IndexFlat {
 			if f := g.failures[x.ID]; f != nil {
 				s.Error = f.err.Error()
 			}
@@ -50,10 +53,14 @@ func (d *DB) IndexStatus(id TableID) []IndexStatus {
 			}
 			s.Bytes += open.file.Bytes()
 			line = open.file.Describe()
+			if asked := x.spec(kind); open.file.Kind != kind || open.file.Profile != asked.Profile {
+				lesser[i]++
+				cheaper[i] = fmt.Sprintf("%s (%s) where %s (%s) is asked for", open.file.Kind, open.file.Profile, kind, asked.Profile)
+			}
 		}
 		s.Ready++
-		if v.Count > largest[at[x.ID]] {
-			largest[at[x.ID]], s.Describe = v.Count, line
+		if v.Count > largest[i] {
+			largest[i], s.Describe = v.Count, line
 		}
 	}, false)
 	for i := range all {
@@ -61,10 +68,15 @@ func (d *DB) IndexStatus(id TableID) []IndexStatus {
 		switch {
 		case s.Segments == 0:
 			s.Describe = "no settled vectors yet"
+		case s.Ready == 0 && s.Error != "":
+			s.Describe = fmt.Sprintf("not built, %d segments are compared row by row", s.Segments)
 		case s.Ready == 0:
 			s.Describe = fmt.Sprintf("building, %d segments are compared row by row", s.Segments)
 		default:
 			s.Describe += fmt.Sprintf("; %d of %d segments", s.Ready, s.Segments)
+		}
+		if lesser[i] > 0 {
+			s.Note = fmt.Sprintf("%d of %d segments: %s", lesser[i], s.Segments, cheaper[i])
 		}
 	}
 	return all

@@ -34,9 +34,10 @@ const (
 func Open(dir string, o *Options) (*DB, error) {
 	opt := o.withDefaults()
 	d := &DB{dir: dir, opt: opt, fs: opt.FS, log: opt.Logger, recent: newRecentWrites(), unswept: map[*arena]bool{},
-		upkeep: make(chan struct{}, 1), wake: make(chan struct{}, 1), stop: make(chan struct{}),
-		builds: make(chan struct{}, 1), wakeIndexer: make(chan struct{}, 1)}
-	d.upkeep <- struct{}{}
+		seals: make(chan struct{}, 1), merges: make(chan struct{}, 1), builds: make(chan struct{}, 1), stop: make(chan struct{}),
+		wake: make(chan struct{}, 1), wakeMerger: make(chan struct{}, 1), wakeIndexer: make(chan struct{}, 1)}
+	d.seals <- struct{}{}
+	d.merges <- struct{}{}
 	d.builds <- struct{}{}
 	d.closing, d.cancel = context.WithCancel(context.Background())
 	d.drained.L = &d.mu
@@ -46,8 +47,9 @@ func Open(dir string, o *Options) (*DB, error) {
 		return nil, errors.Join(err, d.shut())
 	}
 	if !opt.NoBackground {
-		d.working.Add(2)
+		d.working.Add(3)
 		go d.background()
+		go d.merger()
 		go d.indexer()
 		d.wakeBackground()
 	}

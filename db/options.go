@@ -17,11 +17,11 @@ type Options struct {
 	// every two seconds while texts wait, as long as its error wraps ErrNoModel. Nil means there is never a model.
 	TextEncoder func(ctx context.Context) (Encoder, error)
 
-	MemoryLimit  int64 // bytes for caches and write buffers; 0 means 512 MiB
-	BuildMemory  int64 // bytes that the build of a vector index may use beside them; 0 means as many as MemoryLimit
+	MemoryLimit  int64 // bytes for caches, write buffers and vectors of unsettled rows; 0 means 512 MiB
+	BuildMemory  int64 // bytes that the build of a vector index may use beside them, one build at a time; 0 means as many as MemoryLimit
 	BuildThreads int   // goroutines of a build in the background; 0 means half of GOMAXPROCS
 	SealRows     int   // head rows of a table at which it is sealed; 0 means 50,000
-	SealBytes    int64 // head bytes of a table at which it is sealed; 0 means 128 MiB
+	SealBytes    int64 // head bytes of a table at which it is sealed, and half of those of all tables together; 0 means a quarter of MemoryLimit, 4 MiB to 128 MiB
 	NoBackground bool  // no sealing, compacting, indexing or embedding but by Seal, Compact, BuildIndexes and EmbedPending
 }
 
@@ -58,7 +58,7 @@ func (o *Options) withDefaults() Options {
 		f.SealRows = 50_000
 	}
 	if f.SealBytes <= 0 {
-		f.SealBytes = 128 << 20
+		f.SealBytes = min(max(f.MemoryLimit/4, 4<<20), 128<<20)
 	}
 	return f
 }

@@ -153,6 +153,7 @@ func TestBackgroundUpkeep(t *testing.T) {
 		must(t, b.Commit(ctx))
 	}
 	d.keepUp(ctx)
+	d.mergeAll(ctx)
 	st := d.Stats()
 	if st.HeadRows >= 50 || st.Segments == 0 || st.Segments > 2*tierSegments {
 		t.Errorf("%+v", st)
@@ -164,6 +165,7 @@ func TestBackgroundUpkeep(t *testing.T) {
 	}
 	must(t, b.Commit(ctx))
 	d.keepUp(ctx)
+	d.mergeAll(ctx)
 	st = d.Stats()
 	if float64(st.DeadRows) > deadShare*float64(st.SegmentRows) {
 		t.Errorf("%+v", st)

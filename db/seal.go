@@ -15,11 +15,14 @@ import (
 	"engram/db/internal/segment"
 )
 
-// holdUpkeep waits until nobody seals or compacts; release ends the turn.
-func (d *DB) holdUpkeep(ctx context.Context) (release func(), err error) {
+// take waits for a turn: of those who wait for the same one, one has it at a time. release ends it.
+func take(ctx context.Context, turn chan struct{}) (release func(), err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	select {
-	case <-d.upkeep:
-		return func() { d.upkeep <- struct{}{} }, nil
+	case <-turn:
+		return func() { turn <- struct{}{} }, nil
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
@@ -28,7 +31,7 @@ func (d *DB) holdUpkeep(ctx context.Context) (release func(), err error) {
 // Seal writes the head rows of a table to a segment. Writers go on meanwhile; rows they change stay in the head. Snapshots taken
 // before see the same rows as ever. An empty head is left alone.
 func (d *DB) Seal(ctx context.Context, id TableID) error {
-	release, err := d.holdUpkeep(ctx)
+	release, err := take(ctx, d.seals)
 	if err != nil {
 		return err
 	}

@@ -26,11 +26,10 @@ const (
 
 // Query asks for the rows nearest to a vector.
 type Query struct {
-	Column int               // position of a vector, halfvec or bit column
+	Column int               // position of a vector or halfvec column
 	Near   []float32         // the query vector
-	Bits   string            // the query of a bit column, '0' and '1', instead of Near
 	K      int               // how many rows, at least 1
-	Metric Metric            // 0 means Cosine, of a bit column Hamming
+	Metric Metric            // 0 means Cosine; those of bits compare no vectors
 	Filter *roaring64.Bitmap // RowIDs that may be returned; nil means all
 	Ef     int               // how many rows an hnsw index keeps in view; 0 means that it chooses
 	Probes int               // how many lists an ivf index looks into; 0 means that it chooses

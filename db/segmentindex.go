@@ -145,7 +145,7 @@ func (d *DB) openIndex(g *segmentRef, t *Table, x *VectorIndex) (*segmentIndex, 
 		return nil, err
 	}
 	path := g.indexPath(x.ID)
-	f, err := vecindex.Open(d.fs, path, rows, x.spec(x.Kind), vecindex.Owner{Column: id, Parquet: g.seg.Footer().ParquetSum})
+	f, err := vecindex.Open(d.fs, path, rows, x.Metric, vecindex.Owner{Column: id, Parquet: g.seg.Footer().ParquetSum})
 	if err != nil {
 		return nil, err
 	}
@@ -163,17 +163,18 @@ func (x *segmentIndex) alivePicks(dead *roaring.Bitmap, newest bool) []uint64 {
 	if have := x.alive.Load(); have != nil && have.dead == dead {
 		return have.words
 	}
-	words := make([]uint64, (x.column.Count+63)/64)
+	words := make([]uint64, (x.column.Rows+63)/64)
+	dead.WriteDenseTo(words)
 	for i := range words {
-		words[i] = ^uint64(0)
+		words[i] = ^words[i]
 	}
-	if tail := x.column.Count % 64; tail != 0 {
-		words[len(words)-1] = 1<<tail - 1
+	if tail := x.column.Rows % 64; tail != 0 {
+		words[len(words)-1] &= 1<<tail - 1
 	}
-	for it := dead.Iterator(); it.HasNext(); {
-		if i, ok := x.column.Index(it.Next()); ok {
-			words[i/64] &^= 1 << (i % 64)
-		}
+	if x.column.Present != nil {
+		dense := make([]uint64, (x.column.Count+63)/64)
+		x.column.DenseBits(words, dense)
+		words = dense
 	}
 	if newest {
 		x.alive.Store(&aliveBits{dead, words})

@@ -57,10 +57,10 @@ func TestSoak(t *testing.T) {
 		if total, err = time.ParseDuration(s); err != nil {
 			t.Fatalf("%s: %v", soakEnv, err)
 		}
-		phase, rows = min(20*time.Second, max(total/10, 2*time.Second)), 60_000
+		phase, rows = min(30*time.Second, max(total/10, 2*time.Second)), 100_000
 	}
 	s := &soak{t: t, dir: filepath.Join(t.TempDir(), "soak"), rows: rows, book: newRecallBook(), model: soakModel{now: map[RowID]*soakRow{}},
-		v: newSoakSpace(128, 48, 12, 1), w: newSoakSpace(32, 20, 8, 2)}
+		v: newSoakSpace(128, 48, 40, 1), w: newSoakSpace(32, 20, 8, 2)}
 	s.opt = Options{SealRows: rows / 5, MemoryLimit: 128 << 20, BuildMemory: 64 << 20, Logger: slog.New(&soakLog{s: s})}
 	s.open()
 	s.create()
@@ -128,7 +128,8 @@ func (s *soak) create() {
 	b := s.d.NewBatch(nil)
 	t := value(b.CreateTable(Table{Name: "soak", Columns: []Column{{Name: "group", Type: TypeOf(Int8)}, {Name: "place", Type: TypeOf(Int8)},
 		{Name: "v", Type: VectorOf(s.v.dim)}, {Name: "w", Type: Type{Kind: Halfvec, Mod: int32(s.w.dim)}}},
-		Indexes: []VectorIndex{{Name: "v_idx", Column: soakV, Kind: IndexHNSW, Metric: Cosine}, {Name: "w_idx", Column: soakW, Kind: IndexHNSW, Metric: L2}}}))(s.t)
+		Indexes: []VectorIndex{{Name: "v_idx", Column: soakV, Kind: IndexHNSW, Metric: Cosine, M: 16,
+			EfConstruction: 100}, {Name: "w_idx", Column: soakW, Kind: IndexHNSW, Metric: L2, M: 16, EfConstruction: 100}}}))(s.t)
 	must(s.t, b.Commit(ctx))
 	s.table = t.ID
 	r := rand.New(rand.NewPCG(1, 1))
@@ -144,6 +145,9 @@ func (s *soak) create() {
 // phase runs everything at once until the phase ends.
 func (s *soak) phase() {
 	var all sync.WaitGroup
+	for i := range 4 {
+		all.Go(func() { s.read(rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), uint64(50+i)))) })
+	}
 	for i := range 2 {
 		all.Go(func() { s.write(rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), uint64(i)))) })
 		all.Go(func() { s.read(rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), uint64(10+i)))) })
@@ -410,20 +414,20 @@ func (s *soak) read(r *rand.Rand) {
 func (s *soak) upkeep(r *rand.Rand) {
 	for s.running() {
 		var err error
-		switch r.IntN(8) {
-		case 0, 1, 2:
+		switch r.IntN(20) {
+		case 0, 1:
 			err = s.d.Seal(ctx, s.table)
 			s.seals.Add(1)
-		case 3:
+		case 2:
 			err = s.d.Compact(ctx, s.table)
 			s.compactions.Add(1)
-		case 4:
+		case 3:
 			err = s.d.BuildIndexes(ctx, s.table, nil)
-		case 5:
+		case 4:
 			err = s.d.Reindex(ctx, s.table, "w_idx", nil)
 			s.reindexes.Add(1)
 		default:
-			time.Sleep(time.Duration(r.IntN(100)) * time.Millisecond)
+			time.Sleep(time.Duration(r.IntN(200)) * time.Millisecond)
 		}
 		if err != nil && !errors.Is(err, ErrConflict) {
 			s.fail("upkeep: %v", err)
@@ -456,7 +460,8 @@ func (s *soak) redefine(r *rand.Rand) error {
 	}
 	n := t.Clone()
 	if i := slices.IndexFunc(n.Indexes, func(x VectorIndex) bool { return x.Name == "v_idx" }); i < 0 {
-		n.Indexes = append(n.Indexes, VectorIndex{Name: "v_idx", Column: soakV, Kind: IndexHNSW, Metric: Cosine, Compact: r.IntN(3) == 0})
+		n.Indexes = append(n.Indexes, VectorIndex{Name: "v_idx", Column: soakV, Kind: IndexHNSW, Metric: Cosine, M: 16, EfConstruction: 100,
+			Compact: r.IntN(3) == 0})
 	} else if r.IntN(4) == 0 {
 		n.Indexes = slices.Delete(n.Indexes, i, i+1)
 	} else {

@@ -162,6 +162,23 @@ func (x *VectorIndex) spec(kind IndexKind) vecindex.Spec {
 	return s
 }
 
+// specs are what to build for the vectors of a segment, and what to build instead as long as memory does not suffice.
+func (x *VectorIndex) specs(kind IndexKind) []vecindex.Spec {
+	asked := x.spec(kind)
+	all := []vecindex.Spec{asked}
+	if kind == IndexHNSW && asked.Profile != index.Compact {
+		lean := asked
+		lean.Profile, lean.M = index.Compact, 0
+		all = append(all, lean)
+	}
+	lists := asked
+	lists.Kind, lists.Profile = IndexIVF, index.Compact
+	if lists != asked {
+		all = append(all, lists)
+	}
+	return all
+}
+
 // memoriesIndexes are the vector indexes that memories has from the start, and that a database written before there were indexes
 // is read with.
 func memoriesIndexes(t *Table) []VectorIndex {

@@ -19,6 +19,14 @@ const (
 	Compact Profile = 1 // size: at most dim/2 + 200 bytes a vector beside the vectors
 )
 
+// String is the name of p in SQL.
+func (p Profile) String() string {
+	if p == Compact {
+		return "compact"
+	}
+	return "fast"
+}
+
 // Searcher finds the rows nearest to a vector. It may be used by many goroutines at once.
 type Searcher interface {
 	// Len is how many rows the index covers.

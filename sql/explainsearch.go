@@ -41,8 +41,13 @@ func (s *Session) explainIndexes(k *plan.KNN, verbose bool, doc map[string]any) 
 		if x.Describe != "" && verbose {
 			lines = append(lines, "    "+x.Describe)
 		}
+		if x.Note != "" {
+			lines = append(lines, "    "+x.Note)
+			doc["Index Note"] = x.Note
+		}
 		if x.Error != "" {
-			lines = append(lines, "    the last build failed: "+x.Error)
+			lines = append(lines, "    not built: "+x.Error)
+			doc["Index Error"] = x.Error
 		}
 		if v.tuning.exact {
 			lines = append(lines, "    not used: enable_indexscan is off")

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"engram/db"
+	"engram/index"
 	"engram/sql/internal/plan"
 	"engram/sql/types"
 )
@@ -27,9 +28,10 @@ func (s *Session) outsideBlock(command string) error {
 	return nil
 }
 
-// buildIndexes waits until the indexes that a transaction made are built. They are there whatever happens: where the wait ends
-// early, the background goes on, and searches compare every row meanwhile.
-func (s *Session) buildIndexes(ctx context.Context, builds []indexBuild) {
+// buildIndexes waits until the indexes that a transaction made are built. Where the wait ends early the index is there all the
+// same, the background goes on, and searches compare every row meanwhile: what else the transaction did is committed. A CREATE INDEX that
+// was alone in its transaction is undone when it is cancelled, and the error says so.
+func (s *Session) buildIndexes(ctx context.Context, builds []indexBuild, alone bool) error {
 	for _, b := range builds {
 		err := s.settle(ctx, b.table)
 		if err == nil {
@@ -37,10 +39,51 @@ func (s *Session) buildIndexes(ctx context.Context, builds []indexBuild) {
 				return s.engine.db.BuildIndexes(ctx, b.table, progress)
 			})
 		}
-		if err != nil && !errors.Is(err, db.ErrTableNotFound) {
+		switch {
+		case err == nil || errors.Is(err, db.ErrTableNotFound):
+		case alone && ctx.Err() != nil:
+			return firstError(s.forgetIndex(context.WithoutCancel(ctx), b), causeOf(ctx, err))
+		case errors.Is(err, index.ErrMemory):
+			s.warn(types.CodeSuccessfulCompletion, "index %q is not built, every row is compared: %v", b.name, err)
+		default:
 			s.warn(types.CodeSuccessfulCompletion, "index %q is not complete yet and is built in the background: %v", b.name, causeOf(ctx, err))
 		}
 	}
+	return nil
+}
+
+// forgetIndex takes back an index that has just been made.
+func (s *Session) forgetIndex(ctx context.Context, build indexBuild) (err error) {
+	for range maxReplays {
+		if err = s.tryForgetIndex(ctx, build); !errors.Is(err, db.ErrConflict) {
+			return err
+		}
+	}
+	return err
+}
+
+func (s *Session) tryForgetIndex(ctx context.Context, build indexBuild) error {
+	b := s.engine.db.NewBatch(nil)
+	defer b.Close()
+	t, err := b.TableByID(build.table)
+	if errors.Is(err, db.ErrTableNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	n := t.Clone()
+	n.Indexes = slices.DeleteFunc(n.Indexes, func(v db.VectorIndex) bool { return v.Name == build.name })
+	if len(n.Indexes) == len(t.Indexes) {
+		return nil
+	}
+	if _, err := b.AlterTable(ctx, n); err != nil {
+		return err
+	}
+	if err := b.SetSetting(indexKey(t.Schema, build.name), nil); err != nil {
+		return err
+	}
+	return b.Commit(ctx)
 }
 
 // settle moves the rows of a table that are in no segment into one, when there are many.

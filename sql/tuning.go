@@ -70,13 +70,6 @@ func (v *vectorSearch) indexed() bool {
 // rankedQuery is what the search asks of the database.
 func (v *vectorSearch) rankedQuery() (q db.Query, ok bool) {
 	q = db.Query{Column: v.column, Metric: metrics[v.op], Stats: &v.report.stats}
-	switch x := v.query.(type) {
-	case []float32:
-		q.Near = x
-	case string:
-		q.Bits = x
-	default:
-		return q, false
-	}
-	return q, true
+	q.Near, ok = v.query.([]float32)
+	return q, ok
 }

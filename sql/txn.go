@@ -148,9 +148,12 @@ func (s *Session) commitTxn(ctx context.Context) (committed bool, err error) {
 	}
 	s.settings.commit()
 	pending, builds := s.txn.notify, s.txn.builds
+	alone := s.txn.state == txnImplicit && s.txn.ran == 0 && s.txn.ddl <= 1 && len(builds) == 1 && len(pending) == 0
 	s.endTxn()
 	s.engine.publish(s.pid, pending)
-	s.buildIndexes(ctx, builds)
+	if err := s.buildIndexes(ctx, builds, alone); err != nil {
+		return true, asError(err)
+	}
 	return true, nil
 }
 

@@ -19,6 +19,7 @@ var version = "dev"
 type commands struct {
 	Serve   serveCommand   `cmd:"" help:"Serve a database to Postgres clients."`
 	SQL     sqlCommand     `cmd:"" name:"sql" help:"Run SQL on a database directory or a server, and print tables."`
+	Verify  verifyCommand  `cmd:"" help:"Read a whole database, check it, and measure its vector indexes."`
 	Model   modelCommand   `cmd:"" help:"Install and list models."`
 	Bench   benchCommand   `cmd:"" help:"Measure this machine."`
 	Demo    demoCommand    `cmd:"" help:"Load real texts into a new server and ask it five questions."`

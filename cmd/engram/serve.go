@@ -9,9 +9,12 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"math"
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -22,14 +25,15 @@ import (
 )
 
 type serveCommand struct {
-	Dir      string `required:"" help:"Database directory; made when it is not there." type:"path"`
-	Listen   string `default:"127.0.0.1:5433" help:"HOST:PORT to listen on; port 0 picks a free one."`
-	Auth     string `default:"scram" enum:"scram,trust" help:"How clients prove who they are: scram, or trust (loopback only)."`
-	TLSCert  string `name:"tls-cert" help:"PEM certificate; with --tls-key, clients may use TLS." type:"path"`
-	TLSKey   string `name:"tls-key" help:"PEM private key." type:"path"`
-	Models   string `help:"Directory of models. Default: ENGRAM_MODELS, else DIR/models." type:"path"`
-	SealRows int    `help:"Rows in the head of a table at which it is sealed into a segment. Default: 50,000."`
-	Verbose  bool   `short:"v" help:"Log more."`
+	Dir      string   `required:"" help:"Database directory; made when it is not there." type:"path"`
+	Listen   string   `default:"127.0.0.1:5433" help:"HOST:PORT to listen on; port 0 picks a free one."`
+	Auth     string   `default:"scram" enum:"scram,trust" help:"How clients prove who they are: scram, or trust (loopback only)."`
+	TLSCert  string   `name:"tls-cert" help:"PEM certificate; with --tls-key, clients may use TLS." type:"path"`
+	TLSKey   string   `name:"tls-key" help:"PEM private key." type:"path"`
+	Models   string   `help:"Directory of models. Default: ENGRAM_MODELS, else DIR/models." type:"path"`
+	SealRows int      `help:"Rows in the head of a table at which it is sealed into a segment. Default: 50,000."`
+	Memory   byteSize `name:"memory-limit" default:"2GiB" help:"Memory to use, such as 4GiB: half for queries, a quarter for caches and write buffers, a quarter for building indexes."`
+	Verbose  bool     `short:"v" help:"Log more."`
 }
 
 const shutdownMax = 10 * time.Second
@@ -48,7 +52,8 @@ func (c *serveCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	house, err := openHouse(c.Dir, c.Models, &db.Options{Logger: logger, SealRows: c.SealRows})
+	o := &db.Options{Logger: logger, SealRows: c.SealRows, MemoryLimit: int64(c.Memory) / 4, BuildMemory: int64(c.Memory) / 4}
+	house, err := openHouse(c.Dir, c.Models, o)
 	if err != nil {
 		return err
 	}
@@ -132,7 +137,8 @@ func openHouse(dir, models string, o *db.Options) (*house, error) {
 	if err != nil {
 		return nil, err
 	}
-	engine, err := sql.Open(d, &sql.Options{Logger: o.Logger, Version: version, TextEncoder: o.TextEncoder, Model: namedEncoder(registry)})
+	engine, err := sql.Open(d, &sql.Options{Logger: o.Logger, Version: version, TextEncoder: o.TextEncoder, Model: namedEncoder(registry),
+		MemoryLimit: 2 * o.MemoryLimit})
 	if err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
@@ -147,6 +153,36 @@ func (h *house) Close() error {
 	err := errors.Join(h.engine.Close(), h.db.Close(), h.models.Close())
 	h.db = nil
 	return err
+}
+
+// byteSize is a number of bytes as people write it: 4GiB, 512MiB, 100000.
+type byteSize int64
+
+// leastMemory is the least memory that a server works with.
+const leastMemory = 128 << 20
+
+// UnmarshalText reads a size.
+func (b *byteSize) UnmarshalText(text []byte) error {
+	s, unit := strings.TrimSpace(string(text)), int64(1)
+	for _, u := range []struct {
+		names []string
+		bytes int64
+	}{{[]string{"GiB", "GB", "G"}, 1 << 30}, {[]string{"MiB", "MB", "M"}, 1 << 20}, {[]string{"KiB", "kB", "K"}, 1 << 10}, {[]string{"B"}, 1}} {
+		for _, name := range u.names {
+			if rest, ok := strings.CutSuffix(s, name); ok && unit == 1 {
+				s, unit = strings.TrimSpace(rest), u.bytes
+			}
+		}
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
+	switch {
+	case err != nil || n > math.MaxInt64/unit:
+		return fmt.Errorf("%q is not a size such as 4GiB", text)
+	case n*unit < leastMemory:
+		return fmt.Errorf("%q is less than 128MiB", text)
+	}
+	*b = byteSize(n * unit)
+	return nil
 }
 
 // passwordFile keeps the password that the first start generates.

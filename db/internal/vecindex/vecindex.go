@@ -75,27 +75,31 @@ type Owner struct {
 // The header of a file, little endian.
 const (
 	magic         = "ENGRVIDX"
-	formatVersion = 1
+	formatVersion = 2
 	headerSize    = 64
 
 	atVersion = 8  // uint32
 	atKind    = 12 // byte
-	atMetric  = 13 // byte, then two of zero
+	atMetric  = 13 // byte
+	atProfile = 14 // byte, then one of zero
 	atColumn  = 16 // uint32
 	atDim     = 20 // uint32
 	atVectors = 24 // uint64
 	atParquet = 32 // uint64
-	atLength  = 40 // uint64, bytes behind the header; then zeros
+	atLength  = 40 // uint64, bytes behind the header
+	atBody    = 48 // uint64, XXH64 of these; then zeros
 	atSum     = 60 // uint32, CRC-32C of the 60 bytes before
 )
 
 type header struct {
 	kind    index.Kind
 	metric  accel.Metric
+	profile index.Profile
 	owner   Owner
 	dim     int
 	vectors int
 	length  int64
+	body    uint64 // XXH64
 }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -104,12 +108,13 @@ func (h *header) bytes() []byte {
 	b := make([]byte, headerSize)
 	copy(b, magic)
 	binary.LittleEndian.PutUint32(b[atVersion:], formatVersion)
-	b[atKind], b[atMetric] = byte(h.kind), byte(h.metric)
+	b[atKind], b[atMetric], b[atProfile] = byte(h.kind), byte(h.metric), byte(h.profile)
 	binary.LittleEndian.PutUint32(b[atColumn:], h.owner.Column)
 	binary.LittleEndian.PutUint32(b[atDim:], uint32(h.dim))
 	binary.LittleEndian.PutUint64(b[atVectors:], uint64(h.vectors))
 	binary.LittleEndian.PutUint64(b[atParquet:], h.owner.Parquet)
 	binary.LittleEndian.PutUint64(b[atLength:], uint64(h.length))
+	binary.LittleEndian.PutUint64(b[atBody:], h.body)
 	binary.LittleEndian.PutUint32(b[atSum:], crc32.Checksum(b[:atSum], castagnoli))
 	return b
 }
@@ -129,11 +134,12 @@ func parseHeader(data []byte) (header, error) {
 	if n := binary.LittleEndian.Uint64(data[atLength:]); n != uint64(len(data)-headerSize) {
 		return h, fmt.Errorf("%w: %d bytes behind the header, which says %d", index.ErrFile, len(data)-headerSize, n)
 	}
-	h.kind, h.metric = index.Kind(data[atKind]), accel.Metric(data[atMetric])
+	h.kind, h.metric, h.profile = index.Kind(data[atKind]), accel.Metric(data[atMetric]), index.Profile(data[atProfile])
 	h.owner.Column = binary.LittleEndian.Uint32(data[atColumn:])
 	h.owner.Parquet = binary.LittleEndian.Uint64(data[atParquet:])
 	h.dim = int(binary.LittleEndian.Uint32(data[atDim:]))
 	h.vectors = int(binary.LittleEndian.Uint64(data[atVectors:]))
 	h.length = int64(len(data) - headerSize)
+	h.body = binary.LittleEndian.Uint64(data[atBody:])
 	return h, nil
 }
