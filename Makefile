@@ -7,7 +7,7 @@ PURE := ./accel/... ./quant/... ./index/... ./graph/... ./db/...
 CGO := ./sql/... ./wire/... ./cmd/...
 
 .DEFAULT_GOAL := help
-.PHONY: help build test race levels levels-emulated levels-arm64 lint fuzz bench models data peers demo gen golden cover
+.PHONY: help build test race soak levels levels-emulated levels-arm64 lint fuzz bench models data peers demo gen golden cover
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,10 @@ models-if-possible:
 
 race: ## run the concurrent packages under the race detector
 	$(GO) test -race ./db/... ./index/... ./graph/... ./quant/...
+
+SOAK ?= 10m
+soak: ## search, write, index and reopen at once for SOAK (default 10m), beside a model that knows every answer
+	ENGRAM_SOAK=$(SOAK) $(GO) test ./db -run TestSoak -v -timeout 2h
 
 levels: ## run kernels and search at every instruction level this machine has, and name those it lacks
 	@has=$$($(GO) run ./internal/levels) || exit 1; ran=; skipped=; for level in go avx2 avx512 vnni; do \

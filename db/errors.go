@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"engram/db/internal/row"
+	"engram/index"
 )
 
 // Errors of opening and closing.
@@ -28,6 +29,12 @@ var (
 	ErrRowNotFound    = errors.New("db: row not found")
 	ErrSystemTable    = errors.New("db: memories is part of every database") // DROP or change of a built-in column
 	ErrInvalidTable   = errors.New("db: invalid table")                      // a descriptor that contradicts itself
+)
+
+// Errors of vector indexes.
+var (
+	ErrIndexMemory = index.ErrMemory // a build does not fit into Options.BuildMemory, not even as the cheapest kind
+	ErrIndexFile   = index.ErrFile   // an index file is broken; it is made again
 )
 
 // Errors of writing.

@@ -17,7 +17,7 @@ type VerifyReport struct {
 	Rows             int64
 	Indexes          int     // vector indexes of segments that were read
 	Unbuilt          int     // vector indexes of segments that the background is still to build
-	Problems         []error // what is wrong; each wraps ErrCorrupt or index.ErrFile
+	Problems         []error // what is wrong; each wraps ErrCorrupt or ErrIndexFile
 }
 
 // Verify is VerifyAll that returns the first problem.

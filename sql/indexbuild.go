@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"engram/db"
-	"engram/index"
 	"engram/sql/internal/plan"
 	"engram/sql/types"
 )
@@ -43,7 +42,7 @@ func (s *Session) buildIndexes(ctx context.Context, builds []indexBuild, alone b
 		case err == nil || errors.Is(err, db.ErrTableNotFound):
 		case alone && ctx.Err() != nil:
 			return firstError(s.forgetIndex(context.WithoutCancel(ctx), b), causeOf(ctx, err))
-		case errors.Is(err, index.ErrMemory):
+		case errors.Is(err, db.ErrIndexMemory):
 			s.warn(types.CodeSuccessfulCompletion, "index %q is not built, every row is compared: %v", b.name, err)
 		default:
 			s.warn(types.CodeSuccessfulCompletion, "index %q is not complete yet and is built in the background: %v", b.name, causeOf(ctx, err))
