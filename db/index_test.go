@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -34,7 +35,7 @@ func indexedTable(t *testing.T, d *DB, n int, x VectorIndex) *Table {
 	return table
 }
 
-var hnswOfV = VectorIndex{Name: "v_idx", Column: 1, Kind: IndexHNSW, Metric: L2}
+var hnswOfV = VectorIndex{Name: "v_idx", Column: 1, Kind: IndexHNSW, Metric: L2, M: 8, EfConstruction: 60}
 
 // checkIndexed measures the recall of searches, which must be by the index or all not.
 func checkIndexed(t *testing.T, d *DB, table *Table, byIndex bool) {
@@ -69,7 +70,8 @@ func indexFiles(t *testing.T, d *DB) (names []string) {
 
 // A build that does not fit into its memory becomes a cheaper one, which the status tells, also after the database is opened again.
 func TestIndexOfLittleMemory(t *testing.T) {
-	const n = 3000
+	const n = 1200
+	asked := VectorIndex{Name: "v_idx", Column: 1, Kind: IndexHNSW, Metric: L2}
 	for _, c := range []struct {
 		memory int64
 		note   string
@@ -80,7 +82,7 @@ func TestIndexOfLittleMemory(t *testing.T) {
 	} {
 		fs := vfs.NewMem()
 		d := openMem(t, &Options{FS: fs, BuildMemory: c.memory})
-		table := indexedTable(t, d, n, hnswOfV)
+		table := indexedTable(t, d, n, asked)
 		if st := statusOf(t, d, table); st.Ready != 0 || !strings.HasPrefix(st.Describe, "building") {
 			t.Errorf("before the build: %+v", st)
 		}
@@ -140,7 +142,7 @@ func TestIndexDamage(t *testing.T) {
 	} {
 		fs := vfs.NewMem()
 		d := openMem(t, &Options{FS: fs})
-		table := indexedTable(t, d, 1500, hnswOfV)
+		table := indexedTable(t, d, 1100, hnswOfV)
 		must(t, d.BuildIndexes(ctx, table.ID, nil))
 		path := d.fs.PathJoin(d.segDir, indexFiles(t, d)[0])
 		must(t, d.Close())
@@ -306,7 +308,7 @@ func TestIndexBuildEnds(t *testing.T) {
 		"close": func(t *testing.T, d *DB, table *Table, cancel func()) { go d.Close(); <-d.closing.Done() },
 	} {
 		d := openMem(t, nil)
-		table := indexedTable(t, d, 6000, hnswOfV)
+		table := indexedTable(t, d, 3000, hnswOfV)
 		cancelled, cancel := context.WithCancel(ctx)
 		told := false
 		err := d.BuildIndexes(cancelled, table.ID, func(done, total int64) {
@@ -314,7 +316,7 @@ func TestIndexBuildEnds(t *testing.T) {
 				return
 			}
 			told = true
-			if total != 6000 {
+			if total != 3000 {
 				t.Errorf("%s: progress of %d", name, total)
 			}
 			checkIndexed(t, d, table, false)
@@ -387,11 +389,12 @@ func TestCompactionBuildsIndex(t *testing.T) {
 	// A compaction that is cancelled while it builds leaves everything as it was.
 	stopped, cancel := context.WithCancel(ctx)
 	fs.on = cancel
-	before := fmt.Sprint(value(d.fs.List(d.segDir))(t))
+	files := func() string { return fmt.Sprint(slices.Sorted(slices.Values(value(d.fs.List(d.segDir))(t)))) }
+	before := files()
 	if err := d.Compact(stopped, table.ID); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
-	if after := fmt.Sprint(value(d.fs.List(d.segDir))(t)); after != before {
+	if after := files(); after != before {
 		t.Errorf("files %s, before %s", after, before)
 	}
 	must(t, d.Verify(ctx))

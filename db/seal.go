@@ -99,7 +99,9 @@ func (d *DB) endSeal(ts *tableState) {
 func (d *DB) writeSegment(ctx context.Context, t *Table, number uint64, src segment.Source) (*segmentRef, error) {
 	e := manifestEntry{Base: segmentName(t.ID, number)}
 	base := d.fs.PathJoin(d.segDir, e.Base)
-	f, err := segment.Write(ctx, base, t.cols, src, &segment.WriteOptions{FS: d.fs})
+	// Writing takes about four times the bytes of a row group, and a seal and a compaction may write at once.
+	group := min(max(d.opt.MemoryLimit/16, 1<<20), 64<<20)
+	f, err := segment.Write(ctx, base, t.cols, src, &segment.WriteOptions{FS: d.fs, RowGroupBytes: group})
 	if err != nil {
 		return nil, fmt.Errorf("db: write segment %s: %w", base, err)
 	}

@@ -162,13 +162,19 @@ func (x *VectorIndex) spec(kind IndexKind) vecindex.Spec {
 	return s
 }
 
+// compactM is the M of a compact graph that is asked for none.
+const compactM = 16
+
 // specs are what to build for the vectors of a segment, and what to build instead as long as memory does not suffice.
 func (x *VectorIndex) specs(kind IndexKind) []vecindex.Spec {
 	asked := x.spec(kind)
 	all := []vecindex.Spec{asked}
 	if kind == IndexHNSW && asked.Profile != index.Compact {
 		lean := asked
-		lean.Profile, lean.M = index.Compact, 0
+		lean.Profile = index.Compact
+		if lean.M > compactM {
+			lean.M = 0 // as the profile chooses
+		}
 		all = append(all, lean)
 	}
 	lists := asked

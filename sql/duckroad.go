@@ -35,6 +35,9 @@ func (r *duckRun) place(c *duckConn, text string, relations []*plan.Relation) (s
 		if err != nil {
 			return "", err
 		}
+		if r.only != nil && i == r.onlyIn {
+			sub = among(sub, r.only)
+		}
 		pairs = append(pairs, token, sub)
 	}
 	return strings.NewReplacer(pairs...).Replace(text), nil
@@ -157,6 +160,15 @@ type duckRows struct {
 // runDuck runs a statement on the DuckDB road.
 func (s *Session) runDuck(x *execution) (*outcome, error) {
 	p := x.analyzed.plan
+	if p.Near != nil {
+		rows, ok, err := s.nearJoin(x)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			return &outcome{columns: x.analyzed.columns, rows: rows, tag: p.Tag, counted: true}, nil
+		}
+	}
 	rows, err := s.duckQuery(x.ctx, p.DuckSQL, p.Relations, x.params, x.analyzed.params, x.analyzed.columns)
 	if err != nil {
 		return nil, err

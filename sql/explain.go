@@ -25,6 +25,9 @@ func (s *Session) explain(x *execution, u *plan.Explain) ([][]any, error) {
 	if p.Direct != nil && p.Direct.KNN != nil {
 		lines = append(lines, s.explainIndexes(p.Direct.KNN, u.Verbose, doc)...)
 	}
+	if p.Near != nil {
+		lines = append(lines, s.explainNear(p, doc)...)
+	}
 	for _, r := range s.explained(p) {
 		line, err := s.explainTable(r)
 		if err != nil {
@@ -130,7 +133,7 @@ func (s *Session) explainAnalyze(x *execution, p *plan.Plan, doc map[string]any)
 		return nil, err
 	}
 	var report *searchReport
-	if p.Direct != nil && p.Direct.KNN != nil {
+	if p.Near != nil || p.Direct != nil && p.Direct.KNN != nil {
 		report = &searchReport{}
 	}
 	start := time.Now()
@@ -153,7 +156,7 @@ func (s *Session) explainAnalyze(x *execution, p *plan.Plan, doc map[string]any)
 	took := float64(time.Since(start).Microseconds()) / 1000
 	doc["Actual Rows"], doc["Execution Time"] = n, took
 	var lines []string
-	if report != nil {
+	if report != nil && (p.Near == nil || report.searches > 0) {
 		lines = report.lines(doc)
 	}
 	return append(lines, fmt.Sprintf("Actual rows: %d", n), fmt.Sprintf("Execution Time: %.3f ms", took)), nil

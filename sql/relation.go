@@ -33,6 +33,9 @@ type duckRun struct {
 
 	tuning searchTuning
 
+	only   []near // rows of relation onlyIn that are seen, nil for all
+	onlyIn int
+
 	relations  []*plan.Relation // of the statement, the searches inside of it among them
 	params     []any
 	paramTypes []types.Type

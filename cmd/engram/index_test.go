@@ -31,6 +31,9 @@ func loadPoints(t *testing.T, c *pgx.Conn) {
 		}
 		return []any{int64(i), pgvector.NewVector(v)}, nil
 	}))
+	if err == nil {
+		_, err = c.Exec(ctx, "VACUUM points")
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -104,6 +104,7 @@ type Plan struct {
 	Columns   []PlanColumn // output columns; nil = the statement returns no rows (utility statements with rows: nil too)
 	Relations []*Relation  // what the tokens of DuckSQL (or of the direct and DML plans) name
 	DuckSQL   string       // in DuckDB's dialect; empty when not needed
+	Near      *NearJoin    // of a query on RoadDuck; nil when it is none
 	Direct    *DirectPlan
 	DML       *DMLPlan
 	Utility   any      // one of the structs of utility.go

@@ -12,6 +12,8 @@ import (
 type fromItem struct {
 	out   func(*printer)
 	plain *rte // the only range, when it is a plain relation
+	// thins are the tables of which a row can be left out without another row coming up for it: those that no outer join fills up.
+	thins []*rte
 }
 
 func (a *analyzer) fromItem(q *query, n *pgquery.Node) *fromItem {
@@ -84,7 +86,7 @@ func (a *analyzer) rangeVar(q *query, v *pgquery.RangeVar) *fromItem {
 	a.rename(r, v.Alias, v.Location)
 	a.addRange(q, r, v.Location)
 	token := ident(RelationToken(r.number))
-	return &fromItem{plain: r, out: func(p *printer) { p.str(token, " AS ", ident(duck)) }}
+	return &fromItem{plain: r, thins: []*rte{r}, out: func(p *printer) { p.str(token, " AS ", ident(duck)) }}
 }
 
 // relationColumns makes the columns of a range over a relation.
@@ -248,7 +250,7 @@ func (a *analyzer) join(q *query, j *pgquery.JoinExpr) *fromItem {
 	if j.Alias != nil {
 		a.joinAlias(q, j.Alias, ranges0, order0)
 	}
-	return &fromItem{out: func(p *printer) {
+	return &fromItem{thins: joinThins(j.Jointype, l, r), out: func(p *printer) {
 		p.str("(")
 		l.out(p)
 		p.str(" ", word, " ")
@@ -329,6 +331,18 @@ func (a *analyzer) usingColumn(name string, side []visible, word string) visible
 }
 
 // joinAlias names a join: its inner ranges are no longer seen.
+func joinThins(kind pgquery.JoinType, l, r *fromItem) []*rte {
+	switch kind {
+	case pgquery.JoinType_JOIN_INNER:
+		return slices.Concat(l.thins, r.thins)
+	case pgquery.JoinType_JOIN_LEFT:
+		return l.thins
+	case pgquery.JoinType_JOIN_RIGHT:
+		return r.thins
+	}
+	return nil
+}
+
 func (a *analyzer) joinAlias(q *query, alias *pgquery.Alias, ranges0, order0 int) {
 	r := &rte{alias: alias.Aliasname}
 	for _, v := range q.order[order0:] {

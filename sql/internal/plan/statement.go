@@ -25,6 +25,7 @@ func (a *analyzer) duckRoad(sq *selectQuery) {
 	var p printer
 	sq.print(&p)
 	a.plan.DuckSQL, a.plan.Session = p.String(), p.session
+	a.plan.Near = a.nearJoin(sq)
 	a.plan.Explain = a.explainDuck(sq)
 }
 
