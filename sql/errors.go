@@ -35,6 +35,8 @@ var errorRules = []errorRule{
 	{db.ErrInvalidTable, types.CodeInvalidTableDefinition, ""},
 	{db.ErrTableNotFound, types.CodeUndefinedTable, ""},
 	{db.ErrIndexNotFound, types.CodeUndefinedTable, ""},
+	{db.ErrIndexMemory, types.CodeOutOfMemory, ""},
+	{db.ErrIndexFile, types.CodeDataCorrupted, ""},
 	{db.ErrTableExists, types.CodeDuplicateTable, ""},
 	{db.ErrColumnNotFound, types.CodeUndefinedColumn, ""},
 	{db.ErrSchemaNotFound, types.CodeInvalidSchemaName, ""},
