@@ -88,6 +88,15 @@ type searchScratch struct {
 
 var searchScratches = sync.Pool{New: func() any { return new(searchScratch) }}
 
+// width is Query.Ef, or what many hits take to be found as surely as a few.
+func (x *search) width() int {
+	const few, most = 32, 512
+	if x.q.Ef > 0 || x.q.K <= few {
+		return x.q.Ef
+	}
+	return x.q.K + min(x.q.K, most)
+}
+
 // probe searches an index and names the rows.
 func (x *search) probe(p *probe) ([]Hit, error) {
 	s := searchScratches.Get().(*searchScratch)
@@ -95,7 +104,7 @@ func (x *search) probe(p *probe) ([]Hit, error) {
 		s.o = index.SearchOptions{}
 		searchScratches.Put(s)
 	}()
-	s.o = index.SearchOptions{EfSearch: x.q.Ef, Probes: x.q.Probes, Bits: p.bits, Done: x.ctx.Done(), Dst: s.hits[:0], Stats: &p.stats}
+	s.o = index.SearchOptions{EfSearch: x.width(), Probes: x.q.Probes, Bits: p.bits, Done: x.ctx.Done(), Dst: s.hits[:0], Stats: &p.stats}
 	found, err := p.ix.file.Nearest(x.q.Near, x.q.K, &s.o)
 	if err != nil {
 		return nil, err

@@ -135,7 +135,7 @@ func (s *soak) create() {
 	t := value(b.CreateTable(Table{Name: "soak", Columns: []Column{{Name: "group", Type: TypeOf(Int8)}, {Name: "place", Type: TypeOf(Int8)},
 		{Name: "v", Type: VectorOf(s.v.dim)}, {Name: "w", Type: Type{Kind: Halfvec, Mod: int32(s.w.dim)}}},
 		Indexes: []VectorIndex{{Name: "v_idx", Column: soakV, Kind: IndexHNSW, Metric: Cosine, M: 16,
-			EfConstruction: 60}, {Name: "w_idx", Column: soakW, Kind: IndexHNSW, Metric: L2, M: 16, EfConstruction: 60}}}))(s.t)
+			EfConstruction: 100}, {Name: "w_idx", Column: soakW, Kind: IndexHNSW, Metric: L2, M: 16, EfConstruction: 100}}}))(s.t)
 	must(s.t, b.Commit(ctx))
 	s.table = t.ID
 	r := rand.New(rand.NewPCG(1, 1))

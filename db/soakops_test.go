@@ -66,7 +66,7 @@ func (s *soak) redefine(r *rand.Rand) error {
 	}
 	n := t.Clone()
 	if i := slices.IndexFunc(n.Indexes, func(x VectorIndex) bool { return x.Name == "v_idx" }); i < 0 {
-		n.Indexes = append(n.Indexes, VectorIndex{Name: "v_idx", Column: soakV, Kind: IndexHNSW, Metric: Cosine, M: 16, EfConstruction: 60,
+		n.Indexes = append(n.Indexes, VectorIndex{Name: "v_idx", Column: soakV, Kind: IndexHNSW, Metric: Cosine, M: 16, EfConstruction: 100,
 			Compact: r.IntN(3) == 0})
 	} else if r.IntN(12) == 0 {
 		n.Indexes = slices.Delete(n.Indexes, i, i+1)
