@@ -70,15 +70,15 @@ func indexFiles(t *testing.T, d *DB) (names []string) {
 
 // A build that does not fit into its memory becomes a cheaper one, which the status tells, also after the database is opened again.
 func TestIndexOfLittleMemory(t *testing.T) {
-	const n = 1200
-	asked := VectorIndex{Name: "v_idx", Column: 1, Kind: IndexHNSW, Metric: L2}
+	const n = 4000
+	asked := VectorIndex{Name: "v_idx", Column: 1, Kind: IndexHNSW, Metric: L2, EfConstruction: 40}
 	for _, c := range []struct {
 		memory int64
 		note   string
 	}{
 		{0, ""},
 		{n * 230, "1 of 1 segments: hnsw (compact) where hnsw (fast) is asked for"},
-		{n * 100, "1 of 1 segments: ivf (compact) where hnsw (fast) is asked for"},
+		{n * 180, "1 of 1 segments: ivf (compact) where hnsw (fast) is asked for"},
 	} {
 		fs := vfs.NewMem()
 		d := openMem(t, &Options{FS: fs, BuildMemory: c.memory})
