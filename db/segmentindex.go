@@ -145,7 +145,8 @@ func (d *DB) openIndex(g *segmentRef, t *Table, x *VectorIndex) (*segmentIndex, 
 		return nil, err
 	}
 	path := g.indexPath(x.ID)
-	f, err := vecindex.Open(d.fs, path, rows, x.Metric, vecindex.Owner{Column: id, Parquet: g.seg.Footer().ParquetSum})
+	want := vecindex.Spec{Kind: index.KindAuto, Metric: x.Metric} // of any kind: memory may not have sufficed for the one asked for
+	f, err := vecindex.Open(d.fs, path, rows, want, vecindex.Owner{Column: id, Parquet: g.seg.Footer().ParquetSum})
 	if err != nil {
 		return nil, err
 	}

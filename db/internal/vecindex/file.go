@@ -9,7 +9,6 @@ import (
 	"github.com/cespare/xxhash/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
-	"engram/accel"
 	"engram/db/internal/segment"
 	"engram/index"
 )
@@ -73,21 +72,21 @@ type File struct {
 }
 
 // Open maps the index of rows that owner's segment has under path. Only the header and what the index's own package checks at
-// once are checked; Verify reads the rest. The error is index.ErrFile when the file is not one of these rows by this metric. Of
-// which kind it is the file says: a build may have taken a cheaper one than it was asked for.
-func Open(fs vfs.FS, path string, rows *index.Rows, metric accel.Metric, owner Owner) (*File, error) {
+// once are checked; Verify reads the rest. The error is index.ErrFile when the file is not the one wanted: want is the metric, and
+// the kind unless that is auto, for a build may have taken a cheaper one than it was asked for.
+func Open(fs vfs.FS, path string, rows *index.Rows, want Spec, owner Owner) (*File, error) {
 	data, unmap, err := segment.Map(fs, path)
 	if err != nil {
 		return nil, err
 	}
-	x, h, err := open(data, rows, metric, owner)
+	x, h, err := open(data, rows, want, owner)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("vecindex: %s: %w", path, err), unmap())
 	}
 	return &File{Index: x, Kind: h.kind, Profile: h.profile, Size: int64(len(data)), data: data[headerSize:], sum: h.body, unmap: unmap}, nil
 }
 
-func open(data []byte, rows *index.Rows, metric accel.Metric, owner Owner) (Index, header, error) {
+func open(data []byte, rows *index.Rows, want Spec, owner Owner) (Index, header, error) {
 	h, err := parseHeader(data)
 	if err != nil {
 		return nil, h, err
@@ -95,8 +94,8 @@ func open(data []byte, rows *index.Rows, metric accel.Metric, owner Owner) (Inde
 	switch {
 	case h.owner != owner || h.dim != rows.Dim() || h.vectors != rows.Len():
 		return nil, h, fmt.Errorf("%w: of other rows", index.ErrFile)
-	case h.metric != metric:
-		return nil, h, fmt.Errorf("%w: by %s, not by %s", index.ErrFile, h.metric, metric)
+	case h.metric != want.Metric || want.Kind != index.KindAuto && h.kind != want.Kind:
+		return nil, h, fmt.Errorf("%w: %s by %s is not what is asked for", index.ErrFile, h.kind, h.metric)
 	}
 	x, err := openKind(h.kind, data[headerSize:len(data):len(data)], rows)
 	if err == nil && x.Len() != rows.Len() {

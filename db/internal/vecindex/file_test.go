@@ -55,7 +55,7 @@ func TestFile(t *testing.T) {
 	} {
 		fs := vfs.NewMem()
 		data := written(t, fs, rows, s)
-		f, err := Open(fs, "a.idx", rows, s.Metric, owner)
+		f, err := Open(fs, "a.idx", rows, s, owner)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -76,7 +76,7 @@ func TestFile(t *testing.T) {
 			}
 			bad := aligned(data)
 			bad[at%len(data)] ^= 1 << r.IntN(8)
-			x, h, err := open(bad, rows, s.Metric, owner)
+			x, h, err := open(bad, rows, s, owner)
 			if err == nil {
 				err = (&File{Index: x, data: bad[headerSize:], sum: h.body}).Verify()
 			}
@@ -85,7 +85,7 @@ func TestFile(t *testing.T) {
 			}
 		}
 		for cut := 0; cut < len(data); cut += 1 + len(data)/50 {
-			if _, _, err := open(aligned(data)[:cut:cut], rows, s.Metric, owner); !errors.Is(err, index.ErrFile) {
+			if _, _, err := open(aligned(data)[:cut:cut], rows, s, owner); !errors.Is(err, index.ErrFile) {
 				t.Errorf("%v: cut at %d: %v", s.Kind, cut, err)
 			}
 		}
@@ -111,13 +111,13 @@ func aligned(b []byte) []byte {
 }
 
 func TestOtherOwner(t *testing.T) {
-	fs, rows := vfs.NewMem(), someRows(t, 50, 8)
+	fs, rows, any := vfs.NewMem(), someRows(t, 50, 8), Spec{Metric: accel.L2}
 	written(t, fs, rows, Spec{Kind: index.KindIVF, Metric: accel.L2})
 	for name, open := range map[string]func() (*File, error){
-		"another segment": func() (*File, error) { return Open(fs, "a.idx", rows, accel.L2, Owner{7, 43}) },
-		"another column":  func() (*File, error) { return Open(fs, "a.idx", rows, accel.L2, Owner{8, 42}) },
-		"another metric":  func() (*File, error) { return Open(fs, "a.idx", rows, accel.Cosine, owner) },
-		"other rows":      func() (*File, error) { return Open(fs, "a.idx", someRows(t, 49, 8), accel.L2, owner) },
+		"another segment": func() (*File, error) { return Open(fs, "a.idx", rows, any, Owner{7, 43}) },
+		"another column":  func() (*File, error) { return Open(fs, "a.idx", rows, any, Owner{8, 42}) },
+		"another metric":  func() (*File, error) { return Open(fs, "a.idx", rows, Spec{Metric: accel.Cosine}, owner) },
+		"other rows":      func() (*File, error) { return Open(fs, "a.idx", someRows(t, 49, 8), any, owner) },
 	} {
 		if _, err := open(); !errors.Is(err, index.ErrFile) {
 			t.Errorf("%s: %v", name, err)
@@ -150,7 +150,7 @@ func FuzzOpen(f *testing.F) {
 				copy(data, h.bytes())
 			}
 		}
-		x, h, err := open(data, rows, accel.L2, owner)
+		x, h, err := open(data, rows, Spec{Metric: accel.L2}, owner)
 		if err != nil {
 			if !errors.Is(err, index.ErrFile) {
 				t.Fatal(err)
