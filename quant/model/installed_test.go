@@ -20,6 +20,17 @@ const root = "../.."
 // installed opens the real model, or skips where it is not installed.
 func installed(tb testing.TB, o *model.Options) *model.Encoder {
 	tb.Helper()
+	e, err := model.Open(installedDir(tb), o)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { e.Close() })
+	return e
+}
+
+// installedDir is the directory of the real model; without it the test is skipped.
+func installedDir(tb testing.TB) string {
+	tb.Helper()
 	dirs := []string{filepath.Join(root, "models")}
 	if env := os.Getenv(model.ModelsEnv); env != "" {
 		dirs = filepath.SplitList(env)
@@ -28,12 +39,7 @@ func installed(tb testing.TB, o *model.Options) *model.Encoder {
 	if err != nil {
 		tb.Skipf("skipped, the model is not installed: %v", err)
 	}
-	e, err := model.Open(dir, o)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(func() { e.Close() })
-	return e
+	return dir
 }
 
 // shared reads a file of the folder shared beside the repository, or skips where it is not there.
@@ -94,6 +100,26 @@ func TestSTS2015Images(t *testing.T) {
 		t.Skip("skipped: 1,500 sentences take long without vector instructions")
 	}
 	e := installed(t, nil)
+	p := stsImages(t, e)
+	t.Logf("STS-2015 images: Pearson %.4f", p)
+	if p < 0.866 {
+		t.Errorf("Pearson %v, want 0.866 at least", p)
+	}
+	q, err := model.Open(quantized(t, installedDir(t), &kinds[0]), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer q.Close()
+	p8 := stsImages(t, q)
+	t.Logf("with weights of 8 bits: %.4f", p8)
+	if math.Abs(p8-p) > 0.002 {
+		t.Errorf("with weights of 8 bits Pearson %v, with float32 %v", p8, p)
+	}
+}
+
+// stsImages is the correlation of cosines with what people judged of the pairs of STS-2015 images.
+func stsImages(t *testing.T, e *model.Encoder) float64 {
+	t.Helper()
 	var gold, got []float64
 	var texts []string
 	lines := bufio.NewScanner(strings.NewReader(string(shared(t, "data/sts/sts2015_images.tsv"))))
@@ -115,11 +141,7 @@ func TestSTS2015Images(t *testing.T) {
 	for i := range gold {
 		got = append(got, cosine(vecs[2*i], vecs[2*i+1]))
 	}
-	p := pearson(gold, got)
-	t.Logf("STS-2015 images: %d pairs, Pearson %.4f", len(gold), p)
-	if p < 0.866 {
-		t.Errorf("Pearson %v, want 0.866 at least", p)
-	}
+	return pearson(gold, got)
 }
 
 func pearson(a, b []float64) float64 {
