@@ -11,7 +11,7 @@ import (
 //
 // B is packed in panels of 64 rows: a step of a panel has four codes of each of its rows, as unsigned bytes, code + 128,
 // because the instruction that multiplies bytes takes one side unsigned. What that adds to a sum, 128 times the sum of
-// the row of A, every tile starts from the negative of.
+// the row of A, every tile starts from the negative of. Codes of fewer bits are code + 2^(bits-1) likewise.
 
 const (
 	byteCols  = 64  // rows of B in a panel
@@ -72,7 +72,7 @@ func (p *PackedInt8) MulNT(m int, a []int8, c []int32) {
 		rows := min(byteRows, m-i)
 		for from := 0; from < p.k; from += byteDepth {
 			depth := min(byteDepth, p.k-from)
-			w.load(a[i*p.k:], p.k, rows, from, depth, 1)
+			w.load(a[i*p.k:], p.k, rows, from, depth, 1, 8)
 			for j := 0; j < p.n; j += byteCols {
 				b := p.panels[j/byteCols*panel+from/4*stepBytes:][:w.steps*stepBytes]
 				w.products(b, rows, min(byteCols, p.n-j), c[i*p.n+j:], p.n, from > 0)
@@ -94,6 +94,7 @@ type byteScratch struct {
 	stride int // bytes of a row of a
 	steps  int // of all groups
 	groups int
+	bits   int // of the codes of B
 }
 
 var byteMemory = sync.Pool{New: func() any { return new(byteScratch) }}
@@ -106,11 +107,11 @@ var allOnes = func() (v [byteDepth]int8) {
 	return v
 }()
 
-// load takes rows rows of a, depth numbers from from on, in groups equal parts.
-func (w *byteScratch) load(a []int8, k, rows, from, depth, groups int) {
+// load takes rows rows of a, depth numbers from from on, in groups equal parts, to be multiplied with codes of bits bits.
+func (w *byteScratch) load(a []int8, k, rows, from, depth, groups, bits int) {
 	l := current
-	size := l.byteSize()
-	w.steps, w.groups = (depth+3)/4, groups
+	size := l.byteSize(bits)
+	w.steps, w.groups, w.bits = (depth+3)/4, groups, bits
 	w.stride = w.steps * 4 * size
 	tiles := (rows + tileBytes - 1) / tileBytes
 	w.a, w.first = grown(w.a, tiles*tileBytes*w.stride), grown(w.first, tiles*tileBytes*groups)
@@ -119,10 +120,10 @@ func (w *byteScratch) load(a []int8, k, rows, from, depth, groups int) {
 	part := depth / groups
 	for r := range rows {
 		row := a[r*k+from : r*k+from+depth]
-		l.byteLoad(w.a[r*w.stride:(r+1)*w.stride], row)
+		l.byteLoad(w.a[r*w.stride:(r+1)*w.stride], row, bits)
 		for g := range groups {
 			sum := l.dotInt8(row[g*part:(g+1)*part], allOnes[:part])
-			w.first[(r/tileBytes*groups+g)*tileBytes+r%tileBytes] = -128 * sum
+			w.first[(r/tileBytes*groups+g)*tileBytes+r%tileBytes] = -sum << (bits - 1)
 		}
 	}
 }
@@ -130,7 +131,7 @@ func (w *byteScratch) load(a []int8, k, rows, from, depth, groups int) {
 // products writes the cols columns of C that belong to panel b, or adds to them.
 func (w *byteScratch) products(b []byte, rows, cols int, c []int32, ldc int, add bool) {
 	l := current
-	width := l.byteWidth()
+	width := l.byteWidth(w.bits)
 	for j := 0; j < cols; j += width {
 		for i := 0; i < rows; i += tileBytes {
 			a, first := w.a[i*w.stride:], w.first[i:]
@@ -156,21 +157,21 @@ func (w *byteScratch) products(b []byte, rows, cols int, c []int32, ldc int, add
 // scaled adds to the cols columns of C that belong to panel b, with the panel's scales, byteCols a group.
 func (w *byteScratch) scaled(b []byte, scales []float32, rows, cols int, c []float32, ldc int) {
 	l := current
-	width := l.byteWidth()
+	width := l.byteWidth(w.bits)
 	steps := w.steps / w.groups
 	for j := 0; j < cols; j += width {
 		for i := 0; i < rows; i += tileBytes {
 			a, first := w.a[i*w.stride:], w.first[i*w.groups:]
 			high, wide := min(tileBytes, rows-i), min(width, cols-j)
 			if high == tileBytes && wide == width {
-				l.byteGroups(w.groups, steps, a, w.stride, b[4*j:], first, scales[j:], c[i*ldc+j:], ldc)
+				l.byteGroups(w.bits, w.groups, steps, a, w.stride, b[4*j:], first, scales[j:], c[i*ldc+j:], ldc)
 				continue
 			}
 			// The sum goes on from what C has, in the same order as inside: else an element at the edge had other bits.
 			for r := range high {
 				copy(w.floats[r*byteCols:][:wide], c[(i+r)*ldc+j:])
 			}
-			l.byteGroups(w.groups, steps, a, w.stride, b[4*j:], first, scales[j:], w.floats[:], byteCols)
+			l.byteGroups(w.bits, w.groups, steps, a, w.stride, b[4*j:], first, scales[j:], w.floats[:], byteCols)
 			for r := range high {
 				copy(c[(i+r)*ldc+j:][:wide], w.floats[r*byteCols:])
 			}

@@ -28,6 +28,11 @@ func byteTileVNNI(steps int, a *byte, lda int, b *byte, first *int32, c *int32, 
 //go:noescape
 func byteGroupsVNNI(groups int, steps int, a *byte, lda int, b *byte, first *int32, scales *float32, c *float32, ldc int)
 
+// byteNibblesAVX2 is byteGroupsVNNI for codes of at most 15 and 16 columns.
+//
+//go:noescape
+func byteNibblesAVX2(groups int, steps int, a *byte, lda int, b *byte, first *int32, scales *float32, c *float32, ldc int)
+
 // widenAVX2 writes blocks times 16 numbers of src to dst.
 //
 //go:noescape

@@ -4,24 +4,30 @@ package accel
 
 import "unsafe"
 
-// byteWidth is the columns of a tile of bytes, byteSize the bytes of a number of A.
-func (l Level) byteWidth() int {
-	if l == LevelAVX2 || l == LevelAVX512 {
+// words says that both sides are multiplied as words.
+func (l Level) words(bits int) bool { return (l == LevelAVX2 || l == LevelAVX512) && bits == 8 }
+
+// byteWidth is the columns of a tile with codes of bits bits, byteSize the bytes of a number of A.
+func (l Level) byteWidth(bits int) int {
+	switch {
+	case l.words(bits):
 		return 8
+	case l == LevelAVX2 || l == LevelAVX512:
+		return 16
 	}
 	return byteCols
 }
 
-func (l Level) byteSize() int {
-	if l == LevelAVX2 || l == LevelAVX512 {
+func (l Level) byteSize(bits int) int {
+	if l.words(bits) {
 		return 2
 	}
 	return 1
 }
 
 // byteLoad writes a row of A as tiles take it, with zeros behind.
-func (l Level) byteLoad(dst []byte, row []int8) {
-	if l != LevelAVX2 && l != LevelAVX512 {
+func (l Level) byteLoad(dst []byte, row []int8, bits int) {
+	if !l.words(bits) {
 		copyBytes(dst, row)
 		return
 	}
@@ -49,13 +55,17 @@ func (l Level) byteTile(steps int, a []byte, lda int, b []byte, first, c []int32
 	}
 }
 
-func (l Level) byteGroups(groups, steps int, a []byte, lda int, b []byte, first []int32, scales, c []float32, ldc int) {
+func (l Level) byteGroups(bits, groups, steps int, a []byte, lda int, b []byte, first []int32, scales, c []float32, ldc int) {
 	switch l {
 	case LevelGo:
 		byteGroupsGo(groups, steps, a, lda, b, first, scales, c, ldc)
 	case LevelVNNI:
 		byteGroupsVNNI(groups, steps, &a[0], lda, &b[0], &first[0], &scales[0], &c[0], 4*ldc)
 	default:
+		if bits < 8 {
+			byteNibblesAVX2(groups, steps, &a[0], lda, &b[0], &first[0], &scales[0], &c[0], 4*ldc)
+			return
+		}
 		byteGroupsAVX2(groups, steps, &a[0], lda, &b[0], &first[0], &scales[0], &c[0], 4*ldc)
 	}
 }

@@ -114,7 +114,7 @@ func (p *PackedGroups) block(w *byteScratch, rows int, a []int8, c []float32) {
 	}
 	for from := 0; from < p.k; {
 		depth, parts := p.cut(from)
-		w.load(a, p.k, rows, from, depth, parts)
+		w.load(a, p.k, rows, from, depth, parts, p.bits)
 		for j := 0; j < p.n; j += byteCols {
 			cols := min(byteCols, p.n-j)
 			scales := p.scales[(j/byteCols*groups+from/p.group)*byteCols:]
@@ -187,8 +187,7 @@ var (
 func init() {
 	spread := func(v, bits, codes int) (out uint32) {
 		for i := range codes {
-			code := v>>(i*bits)&(1<<bits-1) - 1<<(bits-1)
-			out |= uint32(code+128) << (8 * i)
+			out |= uint32(v>>(i*bits)&(1<<bits-1)) << (8 * i)
 		}
 		return out
 	}

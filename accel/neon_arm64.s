@@ -233,13 +233,14 @@ hdone:
 // SDOT adds to each lane of d the sum of four products of signed bytes of n and m.
 #define SDOT(m, n, d) WORD $(0x4E809400 | (m)<<16 | (n)<<5 | (d))
 
-// func byteTileNEON(steps int, a *byte, lda int, b *byte, c *int32)
-TEXT ·byteTileNEON(SB), NOSPLIT, $0-40
+// func byteTileNEON(steps int, a *byte, lda int, b *byte, flip uint64, c *int32)
+TEXT ·byteTileNEON(SB), NOSPLIT, $0-48
 	MOVD steps+0(FP), R0
 	MOVD a+8(FP), R1
 	MOVD lda+16(FP), R2
 	MOVD b+24(FP), R3
-	MOVD c+32(FP), R4
+	MOVD flip+32(FP), R10
+	MOVD c+40(FP), R4
 	ADD  R2, R1, R5
 	ADD  R2, R5, R6
 	ADD  R2, R6, R7
@@ -269,7 +270,6 @@ TEXT ·byteTileNEON(SB), NOSPLIT, $0-40
 	VEOR V21.B16, V21.B16, V21.B16
 	VEOR V22.B16, V22.B16, V22.B16
 	VEOR V23.B16, V23.B16, V23.B16
-	MOVD $0x8080808080808080, R10
 	VDUP R10, V31.D2
 
 step:

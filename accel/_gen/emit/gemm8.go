@@ -36,6 +36,7 @@ func Gemm8() {
 			"A group has 6 numbers of first and 64 scales.")
 		t.groups()
 	}
+	fewBits()
 	widen()
 }
 
@@ -207,6 +208,113 @@ func (t *byteTile) groups() {
 			VMOVUPS(v, at)
 		}
 		if i < len(t.acc)-1 {
+			ADDQ(ldc, d)
+		}
+	}
+	ADDQ(Imm(24), first)
+	ADDQ(I32(256), scales)
+	DECQ(groups)
+	JNZ(LabelRef("group"))
+	VZEROUPPER()
+	RET()
+}
+
+// fewBits emits the product of codes of few bits for AVX2. A code is at most 15, so that two products fit a word sixteen
+// times over: the words of eight steps are added before they are widened, which halves the instructions.
+func fewBits() {
+	TEXT("byteNibblesAVX2", NOSPLIT, "func(groups int, steps int, a *byte, lda int, b *byte, first *int32, scales *float32, c *float32, ldc int)")
+	Pragma("noescape")
+	Doc("byteNibblesAVX2 is byteGroupsVNNI for codes of at most 15 and 16 columns.")
+	sums := AllocLocal(6 * 64)
+	lda := Load(Param("lda"), GP64())
+	b := Load(Param("b"), GP64())
+	p0 := Load(Param("a"), GP64())
+	p1 := GP64()
+	LEAQ(Mem{Base: p0, Index: lda, Scale: 2}, p1)
+	ADDQ(lda, p1)
+	groups := Load(Param("groups"), GP64())
+	first := Load(Param("first"), GP64())
+	scales := Load(Param("scales"), GP64())
+	c := Load(Param("c"), GP64())
+	ldc := Load(Param("ldc"), GP64())
+	var acc [6][2]VecVirtual
+	for i := range acc {
+		acc[i] = [2]VecVirtual{YMM(), YMM()}
+	}
+	b0, b1, x, y := YMM(), YMM(), YMM(), YMM()
+	n, m, d := GP64(), GP64(), GP64()
+	step := func(u int) {
+		VMOVDQU(Mem{Base: b, Disp: u * stepBytes}, b0)
+		VMOVDQU(Mem{Base: b, Disp: u*stepBytes + 32}, b1)
+		for i := range acc {
+			row := Mem{Base: []Register{p0, p1}[i/3], Disp: 4 * u}
+			if i%3 > 0 {
+				row.Index, row.Scale = lda, uint8(i%3)
+			}
+			VPBROADCASTD(row, x)
+			VPMADDUBSW(x, b0, y)
+			VPADDW(y, acc[i][0], acc[i][0])
+			VPMADDUBSW(x, b1, x)
+			VPADDW(x, acc[i][1], acc[i][1])
+		}
+	}
+	next := func(u int) {
+		ADDQ(Imm(uint64(4*u)), p0)
+		ADDQ(Imm(uint64(4*u)), p1)
+		ADDQ(I32(int32(stepBytes*u)), b)
+	}
+	Label("group")
+	for i := range acc {
+		VPBROADCASTD(Mem{Base: first, Disp: 4 * i}, x)
+		VMOVDQU(x, sums.Offset(64*i))
+		VMOVDQU(x, sums.Offset(64*i+32))
+	}
+	Load(Param("steps"), n)
+	Label("part")
+	MOVQ(U64(8), m)
+	CMPQ(n, m)
+	CMOVQLT(n, m)
+	SUBQ(m, n)
+	for i := range acc {
+		for _, v := range acc[i] {
+			VPXOR(v, v, v)
+		}
+	}
+	Label("twos")
+	SUBQ(Imm(2), m)
+	JL(LabelRef("last"))
+	step(0)
+	step(1)
+	next(2)
+	JMP(LabelRef("twos"))
+	Label("last")
+	TESTQ(U32(1), m)
+	JZ(LabelRef("sum"))
+	step(0)
+	next(1)
+	Label("sum")
+	ones := b0
+	VPCMPEQW(ones, ones, ones)
+	VPSRLW(Imm(15), ones, ones)
+	for i := range acc {
+		for j, v := range acc[i] {
+			VPMADDWD(ones, v, v)
+			VPADDD(sums.Offset(64*i+32*j), v, v)
+			VMOVDQU(v, sums.Offset(64*i+32*j))
+		}
+	}
+	TESTQ(n, n)
+	JNZ(LabelRef("part"))
+	MOVQ(c, d)
+	for i := range acc {
+		for j, v := range acc[i] {
+			at := Mem{Base: d, Disp: 32 * j}
+			VCVTDQ2PS(v, v)
+			VMULPS(Mem{Base: scales, Disp: 32 * j}, v, v)
+			VADDPS(at, v, v)
+			VMOVUPS(v, at)
+		}
+		if i < len(acc)-1 {
 			ADDQ(ldc, d)
 		}
 	}
