@@ -45,7 +45,7 @@ func TestLayerNorm(t *testing.T) {
 	}
 }
 
-func TestActivations(t *testing.T) {
+func TestElementwise(t *testing.T) {
 	x := []float32{-30, -3, -1, -0.5, 0, 0.5, 1, 3, 30}
 	apply := func(f func([]float32), want func(float64) float64, what string) {
 		t.Helper()
