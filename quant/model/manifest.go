@@ -50,14 +50,15 @@ const maxManifestBytes = 1 << 20
 
 // Manifest is model.json: what a model is and where it came from. Everything but the numbers of the tensors is here.
 type Manifest struct {
-	Format       int       `json:"format"`       // manifestFormat
-	Name         string    `json:"name"`         // as given when it was imported
-	Architecture string    `json:"architecture"` // such as UseLite
-	Dim          int       `json:"dim"`          // elements of a vector; of a language model, of a token within it
-	MaxTokens    int       `json:"max_tokens"`   // tokens of a text that count; the rest is cut off
+	Format       int       `json:"format"`               // manifestFormat
+	Name         string    `json:"name"`                 // as given when it was imported
+	Architecture string    `json:"architecture"`         // such as UseLite
+	Dim          int       `json:"dim"`                  // elements of a vector; of a language model, of a token within it
+	MaxTokens    int       `json:"max_tokens,omitempty"` // tokens of a text that count; the rest is cut off
 	Config       Config    `json:"config"`
 	Weights      FileRef   `json:"weights"`
-	Tokenizer    Tokenizer `json:"tokenizer"`
+	Tokenizer    Tokenizer `json:"tokenizer,omitzero"`
+	Labels       *FileRef  `json:"labels,omitempty"` // names of the classes of a model for pictures or sounds
 	Source       Source    `json:"source"`
 
 	Quantization *Quantization `json:"quantization,omitempty"`
@@ -66,10 +67,10 @@ type Manifest struct {
 // Config holds the numbers of an architecture that its tensors' shapes do not tell. Those that an architecture does not
 // have are 0.
 type Config struct {
-	Layers           int     `json:"layers"`
-	Heads            int     `json:"heads"`
-	LayerNormEpsilon float64 `json:"layer_norm_epsilon"`     // of Llama, that of its RMS norm
-	NormEpsilon      float64 `json:"norm_epsilon,omitempty"` // least squared length that the last step divides by
+	Layers           int     `json:"layers,omitempty"`
+	Heads            int     `json:"heads,omitempty"`
+	LayerNormEpsilon float64 `json:"layer_norm_epsilon,omitempty"` // of Llama, that of its RMS norm
+	NormEpsilon      float64 `json:"norm_epsilon,omitempty"`       // least squared length that the last step divides by
 
 	// Of BERT.
 	Activation    string `json:"activation,omitempty"`     // "gelu", "gelu-tanh" or "relu"
@@ -82,6 +83,11 @@ type Config struct {
 	KVHeads   int     `json:"kv_heads,omitempty"`   // heads of keys and values, which share the heads of queries
 	RopeTheta float64 `json:"rope_theta,omitempty"` // base of the angles by which positions turn queries and keys
 	EndTokens []int32 `json:"end_tokens,omitempty"` // ids that end what is generated
+
+	// Of models for pictures.
+	ImageSize   int     `json:"image_size,omitempty"`  // width and height of what goes in
+	PixelScale  float64 `json:"pixel_scale,omitempty"` // a colour c from 0 to 255 becomes c * pixel_scale + pixel_offset
+	PixelOffset float64 `json:"pixel_offset,omitempty"`
 }
 
 // FileRef names a file of the model directory and its SHA-256 in hex.
@@ -141,7 +147,10 @@ type rule struct {
 }
 
 // architectures are the networks that are known, each with the rules for its manifest.
-var architectures = map[string]func(m *Manifest) []rule{UseLite: useLiteRules, BERT: bertRules, Llama: llamaRules}
+var architectures = map[string]func(m *Manifest) []rule{
+	UseLite: useLiteRules, BERT: bertRules, Llama: llamaRules,
+	MobileNetV1: mediaRules, MobileNetV2: mediaRules, YAMNet: mediaRules, SpeechEmbedding: mediaRules,
+}
 
 // check refuses what no model has.
 func (m *Manifest) check() error {

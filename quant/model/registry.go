@@ -3,6 +3,7 @@ package model
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -11,8 +12,12 @@ import (
 	"sync"
 )
 
-// DefaultName is the name of the model that is used where none is named.
-const DefaultName = "use-lite"
+// The names of the models that are used where none is named.
+const (
+	DefaultName  = "use-lite" // for text
+	DefaultImage = "mobilenet"
+	DefaultAudio = "speech-embedding"
+)
 
 // ModelsEnv is the environment variable that names the directory of the models.
 const ModelsEnv = "ENGRAM_MODELS"
@@ -74,9 +79,9 @@ type Registry struct {
 
 // opening is a model that is open or being opened.
 type opening struct {
-	once    sync.Once
-	encoder *Encoder
-	err     error
+	once  sync.Once
+	model io.Closer
+	err   error
 }
 
 // NewRegistry makes a registry of the models in dirs. Nothing is read yet, and the directories need not exist.
@@ -114,12 +119,40 @@ func (r *Registry) List() []Entry {
 	return out
 }
 
-// Encoder returns the named model, opened; an empty name stands for DefaultName. The encoder is shared and belongs to
-// the registry: do not close it. A model that was missing is looked for again at the next call.
-func (r *Registry) Encoder(name string) (*Encoder, error) {
+// Encoder returns the named model for text, opened; an empty name stands for DefaultName. The encoder is shared and
+// belongs to the registry: do not close it. A model that was missing is looked for again at the next call.
+func (r *Registry) Encoder(name string) (*Encoder, error) { return get[*Encoder](r, name, DefaultName) }
+
+// Images is Encoder for models of pictures; an empty name stands for DefaultImage.
+func (r *Registry) Images(name string) (*ImageEncoder, error) {
+	return get[*ImageEncoder](r, name, DefaultImage)
+}
+
+// Audio is Encoder for models of sounds; an empty name stands for DefaultAudio.
+func (r *Registry) Audio(name string) (*AudioEncoder, error) {
+	return get[*AudioEncoder](r, name, DefaultAudio)
+}
+
+// Language is Encoder for language models, of which none is standard.
+func (r *Registry) Language(name string) (*LanguageModel, error) {
+	return get[*LanguageModel](r, name, name)
+}
+
+// get returns the named model, or the one called standard, as one of the kind of T.
+func get[T io.Closer](r *Registry, name, standard string) (T, error) {
+	var none T
 	if name == "" {
-		name = DefaultName
+		name = standard
 	}
+	m, err := r.model(name)
+	if err != nil {
+		return none, err
+	}
+	return asKind[T](name, m)
+}
+
+// model returns the named model, opened.
+func (r *Registry) model(name string) (io.Closer, error) {
 	r.mu.Lock()
 	if r.closed {
 		r.mu.Unlock()
@@ -131,7 +164,7 @@ func (r *Registry) Encoder(name string) (*Encoder, error) {
 		r.open[name] = o
 	}
 	r.mu.Unlock()
-	o.once.Do(func() { o.encoder, o.err = r.load(name) })
+	o.once.Do(func() { o.model, o.err = r.load(name) })
 	if o.err != nil {
 		r.mu.Lock()
 		if r.open[name] == o {
@@ -139,15 +172,15 @@ func (r *Registry) Encoder(name string) (*Encoder, error) {
 		}
 		r.mu.Unlock()
 	}
-	return o.encoder, o.err
+	return o.model, o.err
 }
 
-func (r *Registry) load(name string) (*Encoder, error) {
+func (r *Registry) load(name string) (io.Closer, error) {
 	dir, err := Find(r.dirs, name)
 	if err != nil {
 		return nil, err
 	}
-	return Open(dir, &r.opt)
+	return openModel(dir, &r.opt)
 }
 
 // Close closes the models that are open, waiting for those being opened or used.
@@ -159,8 +192,8 @@ func (r *Registry) Close() error {
 	var errs []error
 	for _, o := range open {
 		o.once.Do(func() { o.err = fmt.Errorf("%w: registry", ErrClosed) })
-		if o.encoder != nil {
-			errs = append(errs, o.encoder.Close())
+		if o.model != nil {
+			errs = append(errs, o.model.Close())
 		}
 	}
 	return errors.Join(errs...)
