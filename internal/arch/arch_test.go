@@ -24,6 +24,7 @@ var allowed = map[string][]string{
 	"quant/model/token":    {},
 	"quant/model/layer":    {"accel", "quant", "quant/weights"},
 	"quant/model/media":    {},
+	"quant/validate":       {"accel", "quant"},
 	"index":                {"accel", "quant"},
 	"db/internal":          {"accel", "quant", "index", "db/internal"},
 	"db":                   {"accel", "quant", "index", "graph", "db/internal"},
