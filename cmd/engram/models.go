@@ -39,6 +39,10 @@ func namedEncoder(r *model.Registry) func(context.Context, string) (db.Encoder, 
 type modelCommand struct {
 	Import modelImport `cmd:"" help:"Import a model that others published."`
 	List   modelList   `cmd:"" help:"List the installed models."`
+
+	Quantize modelQuantize `cmd:"" help:"Make a model of fewer bits, check it against the old one, and install it."`
+	Validate modelValidate `cmd:"" help:"Compare a quantized model with the one it was made from."`
+	Layers   modelLayers   `cmd:"" help:"Show the layers of a model or weight file."`
 }
 
 type modelImport struct {

@@ -53,6 +53,7 @@ var homes = map[string][]string{
 	"github.com/vbauerster/mpb":           {"cmd"},
 	"github.com/RoaringBitmap/roaring":    {"db", "index", "sql"},
 	"github.com/knadh/koanf":              {"cmd"},
+	"go.yaml.in/yaml":                     {"cmd"},
 	"github.com/prometheus/client_golang": {"cmd"},
 	"github.com/ebitengine/purego":        {"accel/opencl"},
 	"gonum.org/v1/gonum":                  {"quant/gptq"},

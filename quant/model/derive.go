@@ -28,6 +28,9 @@ type Quantization struct {
 type DeriveOptions struct {
 	Name    string // the model's name; default the last element of the destination
 	Replace bool   // put the model in the place of one that is there; default false, an error
+	// Accept, if not nil, judges the finished model before it is put in its place. It may add files to the directory; its
+	// error is returned, and the model is gone.
+	Accept func(dir string) error
 }
 
 // Derive makes a model directory that differs from the one at srcDir in its weights. build writes the weight file at the
@@ -80,6 +83,11 @@ func Derive(ctx context.Context, srcDir, destDir string, o *DeriveOptions, build
 	}
 	if err := Verify(ctx, tmp); err != nil {
 		return fmt.Errorf("model: the model made from %s does not run: %w", srcDir, err)
+	}
+	if opt.Accept != nil {
+		if err := opt.Accept(tmp); err != nil {
+			return err
+		}
 	}
 	return install(tmp, destDir, opt.Replace)
 }

@@ -136,6 +136,9 @@ type Options struct {
 	// rounded without.
 	Memory  int64
 	Threads int // goroutines at work; 0 means GOMAXPROCS. The output does not depend on it
+	// Accept, if not nil, judges the finished model directory before it is put in its place; with an error it never is, and
+	// Run returns that. Weight files are not judged.
+	Accept func(dir string) error
 	// Progress is called before each layer and after it, by one goroutine at a time. Default none.
 	Progress func(Progress)
 	Logger   *slog.Logger // nil means slog.Default

@@ -72,12 +72,24 @@ func (r *run) directory(input, output string) error {
 		return err
 	}
 	r.modelDir = input
-	return model.Derive(r.ctx, input, output, &model.DeriveOptions{Name: r.o.Name, Replace: r.o.Replace}, func(path string) (*model.Quantization, error) {
+	return model.Derive(r.ctx, input, output, &model.DeriveOptions{Name: r.o.Name, Replace: r.o.Replace, Accept: r.accept}, func(path string) (*model.Quantization, error) {
 		if err := r.file(filepath.Join(input, m.Weights.File), path, output); err != nil {
 			return nil, err
 		}
 		return &model.Quantization{Type: string(r.o.Type), Method: string(r.o.Method), Bits: r.report.Bits, Texts: len(r.o.Texts), SourceSHA256: m.Weights.SHA256}, nil
 	})
+}
+
+// accept asks the caller whether the model in dir is good enough. One that is not leaves no journal: the same codes would come again.
+func (r *run) accept(dir string) error {
+	if r.o.Accept == nil {
+		return nil
+	}
+	err := r.o.Accept(dir)
+	if err == nil || r.ctx.Err() != nil {
+		return err
+	}
+	return errors.Join(err, r.journal.remove())
 }
 
 // file makes the weight file to from the weight file at from, with the journal of output.
