@@ -11,6 +11,7 @@ import (
 	"github.com/RoaringBitmap/roaring/v2/roaring64"
 
 	"engram/db"
+	"engram/quant/model"
 	"engram/sql/types"
 )
 
@@ -29,6 +30,9 @@ type Options struct {
 	// Model gives the model of a name, behind embed(text, model). Its error wraps db.ErrNoModel where there is none of that
 	// name. Nil means that only the text model can be named.
 	Model func(ctx context.Context, name string) (db.Encoder, error)
+
+	// Models are the installed models, behind quantize_model and its kin. Nil: there are none.
+	Models *model.Registry
 
 	now func() time.Time // tests
 }

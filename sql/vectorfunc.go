@@ -2,6 +2,7 @@ package sql
 
 import (
 	"context"
+	"maps"
 	"math"
 
 	"engram/accel"
@@ -25,6 +26,7 @@ func (e *Engine) ownFunctions() map[string][]duck.ScalarFunction {
 		Params: []duck.Type{duck.Varchar, vector, duck.BigInt, duck.Varchar, duck.Varchar, duck.Varchar, duck.BigInt}}}
 	all["__engram_nearest"] = []duck.ScalarFunction{nestedFunction()}
 	all["__engram_index_recall"] = []duck.ScalarFunction{recallFunction()}
+	maps.Copy(all, e.modelFunctions())
 	for name, distance := range distances {
 		all[name] = []duck.ScalarFunction{{Name: name, Params: []duck.Type{vector, vector}, Returns: duck.Double,
 			Exec: func(_ context.Context, args []duck.Vector, rows int, out *duck.Writer) error {
