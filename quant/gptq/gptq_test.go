@@ -436,3 +436,85 @@ func BenchmarkHessian(b *testing.B) {
 		})
 	}
 }
+
+// TestTarget: behind inputs that have changed, the weights that Target gives approach the outputs best, the codes of them
+// better than the codes of the weights themselves, and the shift takes the mean of the errors away.
+func TestTarget(t *testing.T) {
+	const n, rows, seen = 20, 6, 3000
+	r := rand.New(rand.NewPCG(14, 15))
+	y, w := inputs(r, seen, n), normal(r, rows*n)
+	x := make([]float32, len(y))
+	for i, v := range y { // what earlier layers' codes do: an error that goes with the inputs, and noise
+		x[i] = 0.9*v + 0.2*y[i/n*n+(i+1)%n] + 0.05*float32(r.NormFloat64()) + 0.1
+	}
+	h := gptq.NewHessian(n, 2)
+	for at := 0; at < len(x); at += 700 * n {
+		h.AddPair(x[at:min(at+700*n, len(x))], y[at:min(at+700*n, len(x))])
+	}
+	want, got := make([]float32, n), make([]float32, n)
+	hessian(y, n, 1).Mean(want)
+	h.PairMean(got)
+	for j := range got {
+		if math.Abs(float64(got[j]-want[j])) > 1e-5 {
+			t.Fatalf("mean %d: %g, want %g", j, got[j], want[j])
+		}
+	}
+	mean := make([]float32, n)
+	h.Mean(mean)
+	// off is the mean squared error of x v + shift as y w.
+	off := func(v, shift []float32) (sum float64) {
+		for k := 0; k < len(x); k += n {
+			for o := range rows {
+				d := float64(shift[o])
+				for j := range n {
+					d += float64(x[k+j])*float64(v[o*n+j]) - float64(y[k+j])*float64(w[o*n+j])
+				}
+				sum += d * d / seen
+			}
+		}
+		return sum
+	}
+	s := quant.Scheme{Bits: 4, Granularity: quant.PerChannel, LeastSquares: true}
+	var errs []float64
+	for _, share := range []float64{0, 0.5, 1} {
+		target, err := h.Target(rows, w, true, 1e-6, share)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if share == 0 && !slices.Equal(target, w) {
+			t.Error("no share changes the weights")
+		}
+		res, err := gptq.Quantize(t.Context(), s, rows, target, h, &gptq.Options{Shift: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		v := make([]float32, rows*n)
+		res.Q.Dequantize(v)
+		errs = append(errs, off(v, gptq.Shift(res.Q, w, mean, got)))
+	}
+	t.Logf("squared errors for shares of 0, 0.5 and 1: %v", errs)
+	if !(errs[2] < 0.3*errs[0] && errs[1] < errs[0]) {
+		t.Errorf("squared errors %v", errs)
+	}
+	for _, c := range []struct {
+		h    *gptq.Hessian
+		rows int
+		want error
+	}{{h, rows + 1, gptq.ErrShape}, {hessian(x, n, 1), rows, gptq.ErrShape}} {
+		if _, err := c.h.Target(c.rows, w, true, 0.01, 1); !errors.Is(err, c.want) {
+			t.Errorf("err %v", err)
+		}
+	}
+	flat := gptq.NewHessian(n, 1)
+	flat.AddPair(make([]float32, n), make([]float32, n))
+	if _, err := flat.Target(rows, w, true, 0.01, 1); !errors.Is(err, gptq.ErrInputs) {
+		t.Errorf("inputs of zeros: err %v", err)
+	}
+	defer func() {
+		if recover() == nil {
+			t.Error("a pair after a single row was taken")
+		}
+	}()
+	h = hessian(x[:n], n, 1)
+	h.AddPair(x[:n], y[:n])
+}

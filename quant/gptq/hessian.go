@@ -37,6 +37,11 @@ type Hessian struct {
 	first   []float64 // the sums of x_i
 	held    []float32 // rows that wait for a chunk to be full
 	threads int
+
+	// With AddPair, of the inputs y that belong to the x:
+	cross     []float64 // n x n, the sums of x_i*y_j; nil: there are none
+	firstPair []float64
+	heldPair  []float32
 }
 
 // NewHessian makes the Hessian of a layer of n inputs, with nothing in it. threads is how many goroutines work on it; 0
@@ -73,20 +78,48 @@ func (h *Hessian) Add(x []float32) {
 	}
 }
 
+// AddPair is Add for inputs x that stand in for others, y, as those of a layer do behind layers that are rounded already:
+// row k of x is what row k of y has become. See Target. Every row must come with its pair, or none.
+func (h *Hessian) AddPair(x, y []float32) {
+	if len(x) != len(y) || (h.cross == nil && h.rows > 0) {
+		panic(fmt.Sprintf("gptq: %d inputs beside %d", len(x), len(y)))
+	}
+	if h.cross == nil {
+		h.cross, h.firstPair = make([]float64, h.n*h.n), make([]float64, h.n)
+	}
+	for len(x) > 0 {
+		take := min(len(x), chunkRows*h.n-len(h.held))
+		h.heldPair = append(h.heldPair, y[:take]...)
+		h.Add(x[:take])
+		x, y = x[take:], y[take:]
+	}
+}
+
+// transposed turns rows of n numbers and adds them up in sums.
+func transposed(x []float32, n int, sums []float64) []float32 {
+	rows := len(x) / n
+	out := make([]float32, len(x))
+	for r := range rows {
+		for i, v := range x[r*n : (r+1)*n] {
+			out[i*rows+r] = v
+			sums[i] += float64(v)
+		}
+	}
+	return out
+}
+
 // flush adds the rows held to the sums.
 func (h *Hessian) flush() {
 	n, rows := h.n, len(h.held)/h.n
 	if rows == 0 {
 		return
 	}
-	turned := make([]float32, n*rows)
-	for r := range rows {
-		for i, v := range h.held[r*n : (r+1)*n] {
-			turned[i*rows+r] = v
-			h.first[i] += float64(v)
-		}
+	turned := transposed(h.held, n, h.first)
+	var pair []float32
+	if h.cross != nil {
+		pair = transposed(h.heldPair, n, h.firstPair)
 	}
-	h.held = h.held[:0]
+	h.held, h.heldPair = h.held[:0], h.heldPair[:0]
 	// A thread takes the columns from j on and all rows below, which makes the lower triangle and a little more.
 	var next atomic.Int64
 	work := func() {
@@ -104,6 +137,18 @@ func (h *Hessian) flush() {
 			for i := j; i < n; i++ {
 				to := h.sum[i*n+j : i*n+j+min(cols, i-j+1)]
 				for k, v := range c[(i-j)*cols : (i-j)*cols+len(to)] {
+					to[k] += float64(v)
+				}
+			}
+			if pair == nil {
+				continue
+			}
+			right.Reset(cols, rows, pair[j*rows:(j+cols)*rows])
+			c = out[:n*cols]
+			right.MulNT(n, turned, c)
+			for i := range n {
+				to := h.cross[i*n+j : i*n+j+cols]
+				for k, v := range c[i*cols : (i+1)*cols] {
 					to[k] += float64(v)
 				}
 			}
@@ -139,8 +184,9 @@ func (h *Hessian) Matrix(dst []float64, centered bool) error {
 	if h.rows == 0 {
 		return fmt.Errorf("%w: none were seen", ErrInputs)
 	}
-	var trace float64
+	var trace, raw float64
 	for i := range n {
+		raw += h.sum[i*n+i] / count
 		for j := range i + 1 {
 			v := h.sum[i*n+j] / count
 			if centered {
@@ -155,7 +201,7 @@ func (h *Hessian) Matrix(dst []float64, centered bool) error {
 		dst[i*n+i] = max(dst[i*n+i], 0)
 		trace += dst[i*n+i]
 	}
-	if trace <= 0 {
+	if trace <= 1e-10*raw { // what is left is rounding
 		return fmt.Errorf("%w: they are all alike", ErrInputs)
 	}
 	return nil

@@ -141,21 +141,21 @@ func (p *problem) solve(ctx context.Context, s quant.Scheme, rows int, w []float
 		r.Error, r.Nearest = math.Sqrt(total.loss/total.energy), math.Sqrt(total.nearest/total.energy)
 	}
 	if opt.Shift {
-		r.ShiftedBy = Shift(r.Q, w, mean)
+		r.ShiftedBy = Shift(r.Q, w, mean, mean)
 	}
 	return r, nil
 }
 
-// Shift is the mean of what the outputs lose by the codes q instead of the weights w when the inputs have the given mean:
-// what to add to the bias.
-func Shift(q *quant.Quantized, w, mean []float32) []float32 {
+// Shift is the mean of what the outputs lose when inputs of mean x meet the codes q instead of inputs of mean y the weights
+// w: what to add to the bias.
+func Shift(q *quant.Quantized, w, x, y []float32) []float32 {
 	out := make([]float32, q.Rows)
 	row := make([]float32, q.Cols)
 	for r := range out {
 		q.DequantizeRow(row, r)
 		var sum float64
-		for j, m := range mean {
-			sum += float64(m) * (float64(w[r*q.Cols+j]) - float64(row[j]))
+		for j := range row {
+			sum += float64(y[j])*float64(w[r*q.Cols+j]) - float64(x[j])*float64(row[j])
 		}
 		out[r] = float32(sum)
 	}

@@ -16,7 +16,8 @@ import (
 // calibration runs the model on the texts and chooses codes by what the layers see there.
 type calibration struct {
 	*run
-	net    network
+	net    network  // runs on the codes as far as there are any
+	float  network  // the model as it was
 	stages [][]*job // the dense layers in the order in which they run; those of one stage see the same inputs
 	tables []*job   // layers that become codes but see no inputs
 }
@@ -30,7 +31,12 @@ func (r *run) calibrate() (*calibration, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &calibration{run: r, net: net}
+	float, err := openNetwork(r.modelDir, r.o)
+	if err != nil {
+		net.Close()
+		return nil, err
+	}
+	c := &calibration{run: r, net: net, float: float}
 	if err := c.order(); err != nil {
 		c.close()
 		return nil, err
@@ -38,7 +44,10 @@ func (r *run) calibrate() (*calibration, error) {
 	return c, nil
 }
 
-func (c *calibration) close() { c.net.Close() }
+func (c *calibration) close() {
+	c.net.Close()
+	c.float.Close()
+}
 
 // order sorts the layers into stages by watching the model on a few texts.
 func (c *calibration) order() error {
@@ -186,14 +195,29 @@ func (c *calibration) inputs(j *job) (h *gptq.Hessian, reason string, err error)
 		return nil, fmt.Sprintf("calibration needs %d MB, %d MB are allowed", need>>20, c.o.Memory>>20), nil
 	}
 	h = gptq.NewHessian(j.cols, c.o.Threads)
-	c.net.Params().Observe(func(name string, x []float32, rows int) {
+	var whole []float32 // the inputs in the model as it was
+	err = c.watch(c.float, j, func(x []float32) { whole = append(whole, x...) })
+	if err != nil {
+		return nil, "", err
+	}
+	at := 0
+	err = c.watch(c.net, j, func(x []float32) {
+		h.AddPair(x, whole[at:at+len(x)])
+		at += len(x)
+	})
+	return h, "", err
+}
+
+// watch runs a model on the texts and hands on what a layer sees.
+func (c *calibration) watch(net network, j *job, see func(x []float32)) error {
+	net.Params().Observe(func(name string, x []float32, rows int) {
 		if name == j.layer.Name {
-			h.Add(x[:rows*j.cols])
+			see(x[:rows*j.cols])
 		}
 	})
-	_, err = c.net.outputs(c.ctx, c.o.Texts)
-	c.net.Params().Observe(nil)
-	return h, "", err
+	defer net.Params().Observe(nil)
+	_, err := net.outputs(c.ctx, c.o.Texts)
+	return err
 }
 
 // leastRows says how many rows of inputs a layer of n inputs must have seen: with fewer, what they have in common is chance.
@@ -233,15 +257,38 @@ func (c *calibration) importance(h *gptq.Hessian, n int) []float32 {
 	return v
 }
 
+// targetDamp is the share of the mean diagonal that is added when a layer's weights are moved to its new inputs.
+const targetDamp = 0.05
+
+// caution says how far the moments of a layer of n inputs can be trusted after so many rows: how much to damp them, and what
+// share of the way to go to the weights that are best for them. What few rows have in common is partly chance, the more so
+// the more inputs there are to combine.
+func caution(n int, rows int64) (damp, share float64) {
+	few := float64(n) / float64(rows)
+	return min(0.01+0.1*few, 0.1), 1 / (1 + 4*few)
+}
+
 // solve makes codes of a dense layer by GPTQ.
 func (c *calibration) solve(ctx context.Context, j *job, h *gptq.Hessian) (*outcome, error) {
 	w, _, err := c.f.Float32(j.layer.Name)
 	if err != nil {
 		return nil, err
 	}
-	res, err := gptq.Quantize(ctx, j.scheme, j.rows, w, h, &gptq.Options{Shift: c.hasBias(j), Threads: c.o.Threads})
+	centered := c.hasBias(j)
+	damp, share := caution(j.cols, h.Rows())
+	target, err := h.Target(j.rows, w, centered, targetDamp, share)
 	if err != nil {
 		return nil, err
+	}
+	res, err := gptq.Quantize(ctx, j.scheme, j.rows, target, h, &gptq.Options{Shift: centered, Damp: damp, Threads: c.o.Threads})
+	if err != nil {
+		return nil, err
+	}
+	if centered {
+		x, y := make([]float32, j.cols), make([]float32, j.cols)
+		h.Mean(x)
+		h.PairMean(y)
+		res.ShiftedBy = gptq.Shift(res.Q, w, x, y)
 	}
 	o := &outcome{q: res.Q, shift: res.ShiftedBy, report: LayerReport{
 		Name: j.layer.Name, Shape: j.layer.Shape, Params: j.layer.Params, Type: j.kind, Method: "gptq", OutputError: res.Error,

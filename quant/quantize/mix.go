@@ -56,6 +56,9 @@ func choose(layers [][]option, budget int64) (picked []int, ok bool) {
 	return picked, true
 }
 
+// mixFill is the share of the budget that is given out: scales take a little more or less in the end than in the trial.
+const mixFill = 0.995
+
 // settle chooses a width for each layer that has a choice, by the harm and the bytes that measure finds.
 func (r *run) settle(measure func(j *job, done func(option) error) error) error {
 	var open []*job
@@ -87,7 +90,7 @@ func (r *run) settle(measure func(j *job, done func(option) error) error) error 
 			return err
 		}
 	}
-	budget := int64(r.o.MixBits*float64(params)/8) - fixed
+	budget := int64(mixFill*r.o.MixBits*float64(params)/8) - fixed
 	picked, ok := choose(options, budget)
 	if !ok {
 		return fmt.Errorf("%w: %.3g bits a weight are too few for this model", ErrOptions, r.o.MixBits)

@@ -50,11 +50,6 @@ func (t Type) bits() int {
 	return 0
 }
 
-// typeOf is the type of codes of a width.
-func typeOf(bits int) Type {
-	return map[int]Type{8: Int8, 4: Int4, 3: Int3, 2: Int2}[bits]
-}
-
 // Method is how codes are chosen.
 type Method string
 
