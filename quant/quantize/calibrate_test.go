@@ -183,7 +183,7 @@ func TestFallbacks(t *testing.T) {
 			if l.Fallback != "" {
 				out[l.Name] = l.Fallback
 			}
-			if (l.Fallback != "") != (l.Method == "lsq" && l.Name != "embeddings.weight") {
+			if (l.Fallback != "") != (l.Method == "lsq") {
 				t.Errorf("%+v", l)
 			}
 		}

@@ -114,7 +114,7 @@ type Options struct {
 	Granularity quant.Granularity
 	GroupSize   int // default 64 for 4 bits, else 32
 	// Layers are rules for some layers; the first that matches counts. Without one, vectors, norms and tables of positions
-	// stay as they are, and embedding tables get at least 4 bits.
+	// stay as they are, and embedding tables get 8 bits where the rest gets 4, and 4 where it gets fewer.
 	Layers []Rule
 
 	// Texts calibrate the model; some hundreds, as different as the texts that it will meet. The input must be a model

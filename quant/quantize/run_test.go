@@ -77,7 +77,7 @@ func TestDefaults(t *testing.T) {
 		want string // type, granularity or group size of the coded layers, in the order of the file
 	}{
 		{quantize.Options{}, "embeddings int8/channel, up int8/channel, down int8/channel, prime int8/channel, conv int8/channel"},
-		{quantize.Options{Type: quantize.Int4}, "embeddings int4/48, up int4/48, down int4/36, prime int4/61, conv int4/25"},
+		{quantize.Options{Type: quantize.Int4}, "embeddings int8/channel, up int4/48, down int4/36, prime int4/61, conv int4/25"},
 		{quantize.Options{Type: quantize.Int2, GroupSize: 16}, "embeddings int4/16, up int2/16, down int2/12, prime int2/channel, conv int2/15"},
 		{quantize.Options{Type: quantize.Int3, Granularity: quant.PerTensor}, "embeddings int4/tensor, up int3/tensor, down int3/tensor, prime int3/tensor, conv int3/tensor"},
 		{quantize.Options{GroupSize: 24}, "embeddings int8/24, up int8/24, down int8/24, prime int8/channel, conv int8/15"},
