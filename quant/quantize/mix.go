@@ -149,28 +149,10 @@ func (c *calibration) mix() error {
 			if err != nil {
 				return err
 			}
-			if err := done(option{kind: kind, bytes: o.report.Bytes, harm: distance(whole, got)}); err != nil {
+			if err := done(option{kind: kind, bytes: o.report.Bytes, harm: c.net.harm(whole, got)}); err != nil {
 				return err
 			}
 		}
 		return c.net.Params().Replace(j.layer.Name, nil)
 	})
-}
-
-// distance is the mean over the texts of 1 - cosine.
-func distance(a, b [][]float32) float64 {
-	var sum float64
-	for i, v := range a {
-		var ab, aa, bb float64
-		for k, x := range v {
-			y := float64(b[i][k])
-			ab, aa, bb = ab+float64(x)*y, aa+float64(x)*float64(x), bb+y*y
-		}
-		if aa > 0 && bb > 0 {
-			sum += 1 - ab/math.Sqrt(aa*bb)
-		} else if aa != bb {
-			sum++
-		}
-	}
-	return sum / float64(max(len(a), 1))
 }
