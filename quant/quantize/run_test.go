@@ -141,7 +141,7 @@ func TestFile(t *testing.T) {
 					t.Fatal(err)
 				}
 				if s, ok := l.Scheme(); ok {
-					s.LeastSquares, s.Coarse = kind != quantize.Int8, kind != quantize.Int8
+					s.LeastSquares, s.Coarse = s.Bits < 8, s.Bits < 8
 					q, err := quant.QuantizeMatrix(s, l.Shape[0], l.Params/l.Shape[0], want)
 					if err != nil {
 						t.Fatal(err)
