@@ -27,6 +27,8 @@ const (
 	KindFlat Kind = 1 // float32
 	KindSQ8  Kind = 2 // a signed byte a dimension
 	KindLean Kind = 3 // a byte for each of the directions that matter most
+	// KindRaBitQ is a bit a dimension, and again four, with bounds on the error.
+	KindRaBitQ Kind = 4
 )
 
 // String is the name ParseKind reads.
@@ -38,6 +40,8 @@ func (k Kind) String() string {
 		return "sq8"
 	case KindLean:
 		return "lean"
+	case KindRaBitQ:
+		return "rabitq"
 	}
 	return fmt.Sprintf("kind(%d)", uint8(k))
 }

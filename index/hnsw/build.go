@@ -11,6 +11,7 @@ import (
 
 	"engram/accel"
 	"engram/index"
+	"engram/index/internal/space"
 	"engram/quant"
 )
 
@@ -42,11 +43,11 @@ func Build(ctx context.Context, rows *index.Rows, cfg Config) (*Index, error) {
 		return nil, fmt.Errorf("hnsw: %d rows, a graph has up to %d", rows.Len(), math.MaxInt32)
 	}
 	cfg.fill()
-	x := &Index{metric: cfg.Metric, rows: rows, n: rows.Len(), flat: exact{cfg.Metric, rows}, degree: 2*cfg.M - 1, efBuild: cfg.EfConstruction}
+	x := &Index{metric: cfg.Metric, rows: rows, n: rows.Len(), degree: 2*cfg.M - 1, efBuild: cfg.EfConstruction}
 	if x.n < smallest {
 		return x, nil
 	}
-	b := &builder{x: x, cfg: cfg, space: newSpace(cfg.Metric, rows)}
+	b := &builder{x: x, cfg: cfg, space: space.New(cfg.Metric, rows)}
 	return x, b.build(ctx)
 }
 
@@ -70,7 +71,7 @@ func (c *Config) fill() {
 type builder struct {
 	x     *Index
 	cfg   Config
-	space *space
+	space *space.Space
 	order []uint32 // of insertion
 	locks [1024]sync.Mutex
 	done  atomic.Int64
@@ -106,19 +107,19 @@ func (b *builder) build(ctx context.Context) error {
 func (b *builder) fit(ctx context.Context) error {
 	r := rand.New(rand.NewPCG(b.cfg.Seed, 7))
 	n := min(sampleRows, b.x.n)
-	sample := make([]float32, 0, n*b.space.dim)
+	sample := make([]float32, 0, n*b.space.Dim())
 	for i := range n {
 		ord := uint32(i)
 		if n < b.x.n {
 			ord = uint32(r.IntN(b.x.n))
 		}
-		sample = append(sample, b.space.row(ord)...)
+		sample = append(sample, b.space.Row(ord)...)
 	}
 	largest := 0
 	if b.cfg.Profile == index.Compact {
 		largest = b.largestRecord()
 	}
-	lean, err := quant.FitLean(ctx, b.space.dim, sample, leanAgreement, largest)
+	lean, err := quant.FitLean(ctx, b.space.Dim(), sample, leanAgreement, largest)
 	if err != nil {
 		return err
 	}
@@ -153,8 +154,7 @@ func (b *builder) encode(ctx context.Context) error {
 	const share = 1024
 	var next atomic.Int64
 	b.parallel(func() {
-		s := newSpace(b.cfg.Metric, x.rows)
-		s.longest = b.space.longest
+		s := b.space.Fork()
 		var scratch quant.LeanScratch
 		for ctx.Err() == nil {
 			from := int(next.Add(share)) - share
@@ -162,7 +162,7 @@ func (b *builder) encode(ctx context.Context) error {
 				return
 			}
 			for ord := from; ord < min(from+share, x.n); ord++ {
-				x.lean.Encode(x.record(uint32(ord)), s.row(uint32(ord)), &scratch)
+				x.lean.Encode(x.record(uint32(ord)), s.Row(uint32(ord)), &scratch)
 			}
 		}
 	})

@@ -1,42 +1,30 @@
 package hnsw
 
 import (
-	"encoding/binary"
 	"fmt"
-	"hash/crc32"
 	"io"
 	"math"
-	"unsafe"
 
 	"engram/accel"
 	"engram/index"
+	"engram/index/internal/sections"
+	"engram/index/internal/space"
 	"engram/quant"
 )
 
-// An index file is a header of fixed size, a table of sections with their places and checksums, and the sections, each at
-// a multiple of 64 bytes: the parameters of the codes, the entries, the links, the codes. Numbers are little-endian. docs/format-index.md
-// describes it byte by byte.
+// An index file has the parameters of the codes, the entries, the links and the codes as its sections. docs/format.md describes it byte by
+// byte.
 const (
-	fileMagic   = "EngHNSW\n"
-	fileVersion = 1
-	headerSize  = 64
-	sectionSize = 24
-	alignment   = 64
-)
-
-type sectionName int
-
-const (
-	sectionParams sectionName = iota
+	sectionParams = iota
 	sectionEntries
 	sectionLinks
 	sectionCodes
-	sections
+	sectionCount
 )
 
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+var format = sections.Format{Name: "EngHNSW\n", Version: 1, Sections: sectionCount}
 
-// head is the header of a file.
+// head is what the header of a file says.
 type head struct {
 	metric  accel.Metric
 	n       uint32
@@ -48,59 +36,14 @@ type head struct {
 
 // WriteTo writes the index as Open reads it.
 func (x *Index) WriteTo(w io.Writer) (int64, error) {
-	var parts [sections][]byte
-	h := head{metric: x.metric, n: uint32(x.n), dim: uint32(x.rows.Dim()), degree: uint32(x.degree), efBuild: uint32(x.efBuild), graph: x.lean != nil}
-	if h.graph {
-		parts = [sections][]byte{x.lean.AppendParams(nil), bytesOf(x.entries), bytesOf(x.links), x.codes}
+	parts := make([][]byte, sectionCount)
+	n := sections.Numbers{uint32(x.metric), uint32(x.n), uint32(x.rows.Dim()), uint32(x.degree), uint32(x.efBuild)}
+	if x.lean != nil {
+		n[5] = 1
+		parts[sectionParams], parts[sectionEntries] = x.lean.AppendParams(nil), sections.Bytes(x.entries)
+		parts[sectionLinks], parts[sectionCodes] = sections.Bytes(x.links), x.codes
 	}
-	c := &counter{w: w}
-	c.write(appendHead(nil, h, parts))
-	for _, p := range parts {
-		c.pad()
-		c.write(p)
-	}
-	return c.n, c.err
-}
-
-// counter writes and counts until something goes wrong.
-type counter struct {
-	w   io.Writer
-	n   int64
-	err error
-}
-
-func (c *counter) write(b []byte) {
-	if c.err == nil {
-		var n int
-		n, c.err = c.w.Write(b)
-		c.n += int64(n)
-	}
-}
-
-func (c *counter) pad() {
-	var zeros [alignment]byte
-	c.write(zeros[:-c.n&(alignment-1)])
-}
-
-func appendHead(dst []byte, h head, parts [sections][]byte) []byte {
-	dst = append(dst, fileMagic...)
-	graph := uint32(0)
-	if h.graph {
-		graph = 1
-	}
-	for _, v := range []uint32{fileVersion, uint32(h.metric), h.n, h.dim, h.degree, h.efBuild, graph} {
-		dst = binary.LittleEndian.AppendUint32(dst, v)
-	}
-	dst = append(dst, make([]byte, headerSize-len(dst))...)
-	at := (len(dst) + int(sections)*sectionSize + 4 + alignment - 1) &^ (alignment - 1)
-	for _, p := range parts {
-		at = (at + alignment - 1) &^ (alignment - 1)
-		dst = binary.LittleEndian.AppendUint64(dst, uint64(at))
-		dst = binary.LittleEndian.AppendUint64(dst, uint64(len(p)))
-		dst = binary.LittleEndian.AppendUint64(dst, uint64(crc32.Checksum(p, castagnoli)))
-		at += len(p)
-	}
-	return binary.LittleEndian.AppendUint32(dst, crc32.Checksum(dst, castagnoli))
+	return format.Write(w, n, parts)
 }
 
 // Open makes an index of the file data, which it keeps and never changes: a mapped file must stay mapped. It takes no longer for a
@@ -115,26 +58,26 @@ func Open(data []byte, rows *index.Rows) (*Index, error) {
 	if int(h.n) != rows.Len() || int(h.dim) != rows.Dim() {
 		return nil, fmt.Errorf("%w: it is of %d rows of %d, not of %d of %d", index.ErrFile, h.n, h.dim, rows.Len(), rows.Dim())
 	}
-	x := &Index{metric: h.metric, rows: rows, n: int(h.n), flat: exact{h.metric, rows}, degree: int(h.degree), efBuild: int(h.efBuild)}
+	x := &Index{metric: h.metric, rows: rows, n: int(h.n), degree: int(h.degree), efBuild: int(h.efBuild)}
 	if !h.graph {
 		return x, nil
 	}
-	for _, s := range []sectionName{sectionParams, sectionEntries} {
-		if err := parts[s].check(); err != nil {
+	for _, s := range []int{sectionParams, sectionEntries} {
+		if err := parts[s].Check(); err != nil {
 			return nil, err
 		}
 	}
-	if x.lean, err = quant.OpenLean(parts[sectionParams].data); err != nil {
+	if x.lean, err = quant.OpenLean(parts[sectionParams].Data); err != nil {
 		return nil, fmt.Errorf("%w: %w", index.ErrFile, err)
 	}
-	if x.lean.Dim() != newDim(h.metric, rows.Dim()) {
+	if x.lean.Dim() != space.Dim(h.metric, rows.Dim()) {
 		return nil, fmt.Errorf("%w: codes of %d coordinates", index.ErrFile, x.lean.Dim())
 	}
 	x.size = x.lean.CodeSize()
-	x.codes = parts[sectionCodes].data
+	x.codes = parts[sectionCodes].Data
 	var ok [2]bool
-	x.entries, ok[0] = wordsOf(parts[sectionEntries].data)
-	x.links, ok[1] = wordsOf(parts[sectionLinks].data)
+	x.entries, ok[0] = sections.Of[uint32](parts[sectionEntries].Data)
+	x.links, ok[1] = sections.Of[uint32](parts[sectionLinks].Data)
 	if !ok[0] || !ok[1] || len(x.codes) != x.n*x.size || len(x.links) != x.n*(x.degree+1) || len(x.entries) > x.n {
 		return nil, fmt.Errorf("%w: sections of wrong sizes", index.ErrFile)
 	}
@@ -147,46 +90,16 @@ func Open(data []byte, rows *index.Rows) (*Index, error) {
 	return x, nil
 }
 
-// part is a section of a file.
-type part struct {
-	data []byte
-	sum  uint32
-}
-
-func (p part) check() error {
-	if crc32.Checksum(p.data, castagnoli) != p.sum {
-		return fmt.Errorf("%w: a checksum does not hold", index.ErrFile)
+// readHead reads what is small of a file.
+func readHead(data []byte) (h head, parts []sections.Part, err error) {
+	n, parts, err := format.Read(data)
+	if err != nil {
+		return h, nil, err
 	}
-	return nil
-}
-
-func readHead(data []byte) (h head, parts [sections]part, err error) {
-	const size = headerSize + int(sections)*sectionSize
-	if len(data) < size+4 || string(data[:len(fileMagic)]) != fileMagic {
-		return h, parts, fmt.Errorf("%w: no header", index.ErrFile)
-	}
-	if uintptr(unsafe.Pointer(unsafe.SliceData(data)))%alignment != 0 {
-		return h, parts, fmt.Errorf("%w: it must start at a multiple of %d", index.ErrFile, alignment)
-	}
-	word := func(i int) uint32 { return binary.LittleEndian.Uint32(data[len(fileMagic)+4*i:]) }
-	if v := word(0); v != fileVersion {
-		return h, parts, fmt.Errorf("%w: version %d, this program reads %d", index.ErrFile, v, fileVersion)
-	}
-	if crc32.Checksum(data[:size], castagnoli) != binary.LittleEndian.Uint32(data[size:]) {
-		return h, parts, fmt.Errorf("%w: the checksum of its header does not hold", index.ErrFile)
-	}
-	h = head{metric: accel.Metric(word(1)), n: word(2), dim: word(3), degree: word(4), efBuild: word(5), graph: word(6) == 1}
+	h = head{metric: accel.Metric(n[0]), n: n[1], dim: n[2], degree: n[3], efBuild: n[4], graph: n[5] == 1}
 	switch {
 	case h.metric != accel.L2 && h.metric != accel.InnerProduct && h.metric != accel.Cosine, h.n > math.MaxInt32, h.degree > 1<<10:
-		return h, parts, fmt.Errorf("%w: a number of the header is out of range", index.ErrFile)
-	}
-	for i := range parts {
-		at := data[headerSize+i*sectionSize:]
-		from, length, sum := binary.LittleEndian.Uint64(at), binary.LittleEndian.Uint64(at[8:]), binary.LittleEndian.Uint64(at[16:])
-		if from > uint64(len(data)) || length > uint64(len(data))-from || from%alignment != 0 && length > 0 {
-			return h, parts, fmt.Errorf("%w: it is cut short", index.ErrFile)
-		}
-		parts[i] = part{data[from : from+length : from+length], uint32(sum)}
+		return h, nil, fmt.Errorf("%w: a number of the header is out of range", index.ErrFile)
 	}
 	return h, parts, nil
 }
@@ -215,24 +128,8 @@ func (x *Index) Verify() error {
 
 // VerifyFile checks every checksum of the file data. The error is index.ErrFile.
 func VerifyFile(data []byte) error {
-	_, parts, err := readHead(data)
-	for i := 0; err == nil && i < len(parts); i++ {
-		err = parts[i].check()
+	if _, _, err := readHead(data); err != nil {
+		return err
 	}
-	return err
-}
-
-func bytesOf(v []uint32) []byte {
-	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(v))), 4*len(v))
-}
-
-// wordsOf is b as numbers, not copied; b is aligned.
-func wordsOf(b []byte) ([]uint32, bool) {
-	if len(b)%4 != 0 {
-		return nil, false
-	}
-	if len(b) == 0 {
-		return nil, true
-	}
-	return unsafe.Slice((*uint32)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/4), true
+	return format.Verify(data)
 }

@@ -1,137 +1,9 @@
 package hnsw
 
 import (
-	"math/bits"
-
 	"engram/accel"
 	"engram/index"
 )
-
-// filter says which rows a search may return. It asks Keep once a row at most.
-type filter struct {
-	n       int
-	bits    []uint64 // nil: all rows
-	keep    func(ord uint32) bool
-	asked   []uint64 // rows keep was asked for, and
-	yes     []uint64 // those it let through
-	refused int64    // rows met that do not pass
-	word    int      // where fill goes on
-	left    uint64   // what is left of the word before
-}
-
-// begin makes f the filter of o over n rows.
-func (f *filter) begin(o *index.SearchOptions, n int) {
-	f.n, f.bits, f.keep, f.refused = n, o.Bits, o.Keep, 0
-	f.rewind()
-	if f.keep == nil {
-		return
-	}
-	words := (n + 63) / 64
-	if cap(f.asked) < words {
-		f.asked, f.yes = make([]uint64, words), make([]uint64, words)
-	}
-	f.asked, f.yes = f.asked[:words], f.yes[:words]
-	clear(f.asked)
-	clear(f.yes)
-}
-
-// end forgets what belongs to the caller.
-func (f *filter) end() { f.bits, f.keep = nil, nil }
-
-func (f *filter) rewind() { f.word, f.left = 0, 0 }
-
-// none reports whether every row passes as far as is known without asking.
-func (f *filter) none() bool { return f.bits == nil && f.keep == nil }
-
-// passes reports whether a row may be returned.
-func (f *filter) passes(ord uint32) bool {
-	if f.bits != nil && (int(ord>>6) >= len(f.bits) || f.bits[ord>>6]>>(ord&63)&1 == 0) {
-		return false
-	}
-	return f.keep == nil || f.ask(ord)
-}
-
-func (f *filter) ask(ord uint32) bool {
-	word, bit := ord>>6, uint64(1)<<(ord&63)
-	if f.asked[word]&bit == 0 {
-		f.asked[word] |= bit
-		if f.keep(ord) {
-			f.yes[word] |= bit
-		}
-	}
-	return f.yes[word]&bit != 0
-}
-
-// wordAt is 64 rows of bits, those beyond the rows left out.
-func (f *filter) wordAt(i int) uint64 {
-	w := ^uint64(0)
-	if f.bits != nil {
-		if i >= len(f.bits) {
-			return 0
-		}
-		w = f.bits[i]
-	}
-	if rest := f.n - 64*i; rest < 64 {
-		w &= 1<<rest - 1
-	}
-	return w
-}
-
-// samples is how many rows are asked to guess how many Keep lets through.
-const samples = 128
-
-// matching is how many rows pass: exactly without Keep, about with it.
-func (f *filter) matching() int {
-	count := f.n
-	if f.bits != nil {
-		count = 0
-		for i := range (f.n + 63) / 64 {
-			count += bits.OnesCount64(f.wordAt(i))
-		}
-	}
-	if f.keep == nil || count == 0 {
-		return count
-	}
-	asked, yes := 0, 0
-	step := max(1, f.n/(2*samples))
-	for ord := step / 2; ord < f.n && asked < samples; ord += step {
-		if f.wordAt(ord/64)>>(ord%64)&1 == 1 {
-			asked++
-			if f.ask(uint32(ord)) {
-				yes++
-			}
-		}
-	}
-	if asked == 0 {
-		return count
-	}
-	return count * yes / asked
-}
-
-// fill writes the next rows that pass to dst and returns how many, fewer than len(dst) only at the end.
-func (f *filter) fill(dst []uint32) int {
-	m := 0
-	for m < len(dst) {
-		if f.left == 0 {
-			if 64*f.word >= f.n {
-				break
-			}
-			f.left = f.wordAt(f.word)
-			f.word++
-			f.refused += int64(min(64, f.n-64*(f.word-1)) - bits.OnesCount64(f.left))
-			continue
-		}
-		ord := uint32(64*(f.word-1) + bits.TrailingZeros64(f.left))
-		f.left &= f.left - 1
-		if f.keep != nil && !f.ask(ord) {
-			f.refused++
-			continue
-		}
-		dst[m] = ord
-		m++
-	}
-	return m
-}
 
 const (
 	// insideShare is the least share of rows that pass for which a walk that does not look at the filter is best: below it, too
@@ -149,8 +21,8 @@ const (
 // filtered searches the rows that pass w.filter.
 func (x *Index) filtered(w *walker, q *accel.Query, k, ef int, o *index.SearchOptions, stats *index.Stats) {
 	f := &w.filter
-	passing := f.matching()
-	defer func() { stats.Filtered = f.refused }()
+	passing := f.Matching()
+	defer func() { stats.Filtered = f.Refused }()
 	stats.Regime = index.Exact
 	if few := 64 + 2*reranked(k, ef); passing <= few || x.scan == 0 && passing*4*x.rows.Dim() <= exactBytes || ef >= passing/2 || x.lean == nil || !x.aim(w, q.Vector(), ef+leastEf) {
 		x.scanRows(w, q, o)
@@ -171,7 +43,7 @@ func (x *Index) filtered(w *walker, q *accel.Query, k, ef int, o *index.SearchOp
 		return
 	}
 	// The walk ran dry, or rows without a code are wanted too.
-	w.best.top.Reset(k)
+	w.best.Top.Reset(k)
 	stats.Regime, stats.Reranked = index.Exact, 0
 	x.scanRows(w, q, o)
 }
@@ -188,7 +60,7 @@ func (x *Index) walkFiltered(w *walker, q *accel.Query, k, ef int, share float64
 			return found
 		}
 		// None of the rows around v passes.
-		w.best.top.Reset(k)
+		w.best.Top.Reset(k)
 		w.begin(x.n, ef+leastEf, x.degree)
 	}
 	stats.Regime = index.Widened
@@ -200,13 +72,13 @@ func (x *Index) walkFiltered(w *walker, q *accel.Query, k, ef int, share float64
 // scanRows compares every row that passes exactly.
 func (x *Index) scanRows(w *walker, q *accel.Query, o *index.SearchOptions) {
 	w.room(x.degree)
-	w.filter.rewind()
+	w.filter.Rewind()
 	for {
-		m := w.filter.fill(w.ids[:entryBlock])
+		m := w.filter.Fill(w.ids[:entryBlock])
 		if m == 0 {
 			return
 		}
-		x.flat.show(q, w.ids[:m], &w.best)
+		w.best.Show(x.rows, q, w.ids[:m])
 		w.scored += int64(m)
 		if o.Done != nil && stopped(o.Done) {
 			return
@@ -216,9 +88,9 @@ func (x *Index) scanRows(w *walker, q *accel.Query, o *index.SearchOptions) {
 
 // scanCodes fills the pool with the ef nearest rows that pass by their codes.
 func (x *Index) scanCodes(w *walker, ef int, done <-chan struct{}) {
-	w.filter.rewind()
+	w.filter.Rewind()
 	for {
-		m := w.filter.fill(w.ids[:entryBlock])
+		m := w.filter.Fill(w.ids[:entryBlock])
 		if m == 0 {
 			return
 		}
@@ -236,7 +108,7 @@ func (x *Index) rerankPool(w *walker, q *accel.Query, k, ef int, stats *index.St
 	m, all := 0, 0
 	for _, key := range w.pool {
 		ord := keyOrd(key)
-		if !w.filter.none() && !w.filter.passes(ord) {
+		if !w.filter.None() && !w.filter.Passes(ord) {
 			continue
 		}
 		w.ids[m] = ord
@@ -245,11 +117,11 @@ func (x *Index) rerankPool(w *walker, q *accel.Query, k, ef int, stats *index.St
 			break
 		}
 		if m == len(w.ids) {
-			x.flat.show(q, w.ids, &w.best)
+			w.best.Show(x.rows, q, w.ids)
 			m = 0
 		}
 	}
-	x.flat.show(q, w.ids[:m], &w.best)
+	w.best.Show(x.rows, q, w.ids[:m])
 	stats.Reranked += int64(all)
 	return all
 }
@@ -260,7 +132,7 @@ func (w *walker) enterPassing(x *Index, ef int) {
 	w.enter(x, x.entries, x.theirs)
 	w.passing = w.passing[:0]
 	for i, e := range x.entries {
-		if w.filter.passes(e) && w.see(e) {
+		if w.filter.Passes(e) && w.see(e) {
 			w.passing = append(w.passing, uint32(i))
 		}
 	}
@@ -295,7 +167,7 @@ func (w *walker) walkPassing(x *Index, ef int, done <-chan struct{}) {
 			if v >= n {
 				continue
 			}
-			if !w.filter.passes(v) {
+			if !w.filter.Passes(v) {
 				w.passing = append(w.passing, v)
 			} else if w.see(v) {
 				w.ids[m] = v
@@ -312,9 +184,9 @@ func (w *walker) walkPassing(x *Index, ef int, done <-chan struct{}) {
 			if !w.see(v) {
 				continue
 			}
-			w.filter.refused++
+			w.filter.Refused++
 			for _, u := range x.linksOf(v) {
-				if u < n && m < len(w.ids) && w.filter.passes(u) && w.see(u) {
+				if u < n && m < len(w.ids) && w.filter.Passes(u) && w.see(u) {
 					w.ids[m] = u
 					m++
 				}

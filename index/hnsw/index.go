@@ -12,7 +12,6 @@ import (
 type Index struct {
 	metric accel.Metric
 	rows   *index.Rows
-	flat   exact
 	n      int
 	lean   *quant.Lean // nil: there are too few rows for a graph
 	size   int         // bytes of a code record

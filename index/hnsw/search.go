@@ -5,6 +5,7 @@ import (
 
 	"engram/accel"
 	"engram/index"
+	"engram/index/internal/space"
 )
 
 // defaultEf is the width of a search that asks for none.
@@ -25,13 +26,13 @@ func (x *Index) Nearest(v []float32, k int, o *index.SearchOptions) ([]index.Hit
 	defer walkers.Put(w)
 	q := accel.NewQuery(x.metric, v)
 	k = min(k, x.n)
-	w.best.top.Reset(k)
+	w.best.Top.Reset(k)
 	stats := index.Stats{Searches: 1}
 	x.search(w, &q, k, o, &stats)
 	if o.Stats != nil {
 		o.Stats.Add(stats)
 	}
-	return w.best.top.AppendTo(o.Dst[:0]), nil
+	return w.best.Top.AppendTo(o.Dst[:0]), nil
 }
 
 func (x *Index) search(w *walker, q *accel.Query, k int, o *index.SearchOptions, stats *index.Stats) {
@@ -45,9 +46,9 @@ func (x *Index) search(w *walker, q *accel.Query, k int, o *index.SearchOptions,
 	ef = max(ef, k, leastEf)
 	w.scored = 0
 	defer func() { stats.Scored = w.scored }()
-	w.filter.begin(o, x.n)
-	defer w.filter.end()
-	if !w.filter.none() {
+	w.filter.Begin(o, x.n)
+	defer w.filter.End()
+	if !w.filter.None() {
 		x.filtered(w, q, k, ef, o, stats)
 		return
 	}
@@ -59,7 +60,7 @@ func (x *Index) search(w *walker, q *accel.Query, k int, o *index.SearchOptions,
 	w.walk(x, ef, o.Done)
 	if x.rerankPool(w, q, k, ef, stats) < k && !(o.Done != nil && stopped(o.Done)) {
 		// Rows without a code are wanted too.
-		w.best.top.Reset(k)
+		w.best.Top.Reset(k)
 		stats.Reranked = 0
 		x.scanRows(w, q, o)
 	}
@@ -75,6 +76,6 @@ func (x *Index) aim(w *walker, v []float32, ef int) bool {
 	if dim := x.lean.Dim(); len(w.vector) != dim {
 		w.vector = make([]float32, dim)
 	}
-	offset := x.lean.Query(query(x.metric, w.vector, v), &w.query, &w.lean)
+	offset := x.lean.Query(space.Query(x.metric, w.vector, v), &w.query, &w.lean)
 	return offset-offset == 0
 }

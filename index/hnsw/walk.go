@@ -5,6 +5,8 @@ import (
 	"sync"
 
 	"engram/accel"
+	"engram/index/internal/exact"
+	"engram/index/internal/filter"
 	"engram/quant"
 )
 
@@ -21,8 +23,8 @@ type walker struct {
 	scored  int64
 	links   []uint32 // a copy, while others change them
 	passing []uint32 // rows or entries that the filter was asked for
-	filter  filter
-	best    rerank
+	filter  filter.Filter
+	best    exact.Best
 	chosen  chooser
 }
 

@@ -1,4 +1,4 @@
-package hnsw
+package space
 
 import (
 	"math"
@@ -7,10 +7,10 @@ import (
 	"engram/index"
 )
 
-// space gives rows and queries as vectors whose L2 distance ranks as the metric does: for Cosine they are made one long, for
+// Space gives rows and queries as vectors whose L2 distance ranks as the metric does: for Cosine they are made one long, for
 // InnerProduct rows get one more coordinate which makes all of them equally long (Bachrach et al., RecSys 2014). It serves one
 // goroutine.
-type space struct {
+type Space struct {
 	metric  accel.Metric
 	rows    *index.Rows
 	dim     int
@@ -18,16 +18,17 @@ type space struct {
 	buf     []float32
 }
 
-// newDim is the dimension of the space of rows of dim.
-func newDim(metric accel.Metric, dim int) int {
+// Dim is the dimension of the space of rows of dim.
+func Dim(metric accel.Metric, dim int) int {
 	if metric == accel.InnerProduct {
 		return dim + 1
 	}
 	return dim
 }
 
-func newSpace(metric accel.Metric, rows *index.Rows) *space {
-	s := &space{metric: metric, rows: rows, dim: newDim(metric, rows.Dim())}
+// New makes the space of rows. For InnerProduct it reads them all.
+func New(metric accel.Metric, rows *index.Rows) *Space {
+	s := &Space{metric: metric, rows: rows, dim: Dim(metric, rows.Dim())}
 	if metric == accel.InnerProduct {
 		for i := range rows.Runs() {
 			_, run := rows.Run(i)
@@ -42,8 +43,21 @@ func newSpace(metric accel.Metric, rows *index.Rows) *space {
 	return s
 }
 
-// row is a row as a vector of s.dim; it lasts until the next call.
-func (s *space) row(ord uint32) []float32 {
+// Fork is the same space for another goroutine.
+func (s *Space) Fork() *Space {
+	f := *s
+	f.buf = make([]float32, s.dim)
+	return &f
+}
+
+// Dim is how many elements a vector of the space has.
+func (s *Space) Dim() int { return s.dim }
+
+// Longest is the squared length that InnerProduct makes all rows have.
+func (s *Space) Longest() float32 { return s.longest }
+
+// Row is a row as a vector of the space; it lasts until the next call.
+func (s *Space) Row(ord uint32) []float32 {
 	v := s.rows.Row(ord)
 	switch s.metric {
 	case accel.Cosine:
@@ -56,8 +70,8 @@ func (s *space) row(ord uint32) []float32 {
 	return v
 }
 
-// query is a query as a vector of the space, in buf where it must be changed.
-func query(metric accel.Metric, buf []float32, v []float32) []float32 {
+// Query is a query as a vector of the space, in buf where it must be changed.
+func Query(metric accel.Metric, buf []float32, v []float32) []float32 {
 	switch metric {
 	case accel.Cosine:
 		return unit(buf, v)
