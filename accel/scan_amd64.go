@@ -19,6 +19,11 @@ func scanBoundsAVX2(sums *uint16, factors *float32, blocks int, base float32, sc
 //go:noescape
 func belowAVX2(scores *float32, n int, bound float32, dst *uint32) int
 
+// nearestAVX2 finds the least of bias-2*dots in each of 8 lanes; n is a positive multiple of that.
+//
+//go:noescape
+func nearestAVX2(bias *float32, dots *float32, n int, scores *float32, places *uint32)
+
 // fastScanAVX512 adds up the table entries of blocks*32 rows; groups is a multiple of 4.
 //
 //go:noescape
@@ -33,3 +38,8 @@ func scanBoundsAVX512(sums *uint16, factors *float32, blocks int, base float32, 
 //
 //go:noescape
 func belowAVX512(scores *float32, n int, bound float32, dst *uint32) int
+
+// nearestAVX512 finds the least of bias-2*dots in each of 16 lanes; n is a positive multiple of that.
+//
+//go:noescape
+func nearestAVX512(bias *float32, dots *float32, n int, scores *float32, places *uint32)

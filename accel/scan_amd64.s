@@ -163,6 +163,51 @@ next:
 	VZEROUPPER
 	RET
 
+// func nearestAVX2(bias *float32, dots *float32, n int, scores *float32, places *uint32)
+// Requires: AVX, AVX2
+TEXT ·nearestAVX2(SB), NOSPLIT, $0-40
+	MOVQ         bias+0(FP), AX
+	MOVQ         dots+8(FP), CX
+	MOVQ         n+16(FP), DX
+	XORQ         BX, BX
+	MOVL         $0x7f800000, SI
+	VMOVD        SI, X0
+	VPBROADCASTD X0, Y1
+	VPXOR        Y2, Y2, Y2
+	VMOVDQU      nearestPlacesAVX2<>+0(SB), Y3
+	MOVL         $0x00000008, SI
+	VMOVD        SI, X0
+	VPBROADCASTD X0, Y0
+
+loop:
+	VMOVUPS   (CX)(BX*4), Y4
+	VMOVUPS   (AX)(BX*4), Y5
+	VADDPS    Y4, Y4, Y4
+	VSUBPS    Y4, Y5, Y5
+	VCMPPS    $0x11, Y1, Y5, Y4
+	VBLENDVPS Y4, Y5, Y1, Y1
+	VBLENDVPS Y4, Y3, Y2, Y2
+	VPADDD    Y0, Y3, Y3
+	ADDQ      $0x08, BX
+	CMPQ      BX, DX
+	JLT       loop
+	MOVQ      scores+24(FP), AX
+	MOVQ      places+32(FP), CX
+	VMOVUPS   Y1, (AX)
+	VMOVUPS   Y2, (CX)
+	VZEROUPPER
+	RET
+
+DATA nearestPlacesAVX2<>+0(SB)/4, $0x00000000
+DATA nearestPlacesAVX2<>+4(SB)/4, $0x00000001
+DATA nearestPlacesAVX2<>+8(SB)/4, $0x00000002
+DATA nearestPlacesAVX2<>+12(SB)/4, $0x00000003
+DATA nearestPlacesAVX2<>+16(SB)/4, $0x00000004
+DATA nearestPlacesAVX2<>+20(SB)/4, $0x00000005
+DATA nearestPlacesAVX2<>+24(SB)/4, $0x00000006
+DATA nearestPlacesAVX2<>+28(SB)/4, $0x00000007
+GLOBL nearestPlacesAVX2<>(SB), RODATA|NOPTR, $32
+
 // func fastScanAVX512(codes *byte, lut *byte, groups int, blocks int, dst *uint16)
 // Requires: AVX, AVX2, AVX512BW, AVX512F
 TEXT ·fastScanAVX512(SB), NOSPLIT, $0-40
@@ -324,3 +369,56 @@ DATA belowPlaces<>+52(SB)/4, $0x0000000d
 DATA belowPlaces<>+56(SB)/4, $0x0000000e
 DATA belowPlaces<>+60(SB)/4, $0x0000000f
 GLOBL belowPlaces<>(SB), RODATA|NOPTR, $64
+
+// func nearestAVX512(bias *float32, dots *float32, n int, scores *float32, places *uint32)
+// Requires: AVX, AVX512F
+TEXT ·nearestAVX512(SB), NOSPLIT, $0-40
+	MOVQ         bias+0(FP), AX
+	MOVQ         dots+8(FP), CX
+	MOVQ         n+16(FP), DX
+	XORQ         BX, BX
+	MOVL         $0x7f800000, SI
+	VMOVD        SI, X0
+	VPBROADCASTD X0, Z1
+	VPXORD       Z2, Z2, Z2
+	VMOVDQU32    nearestPlacesAVX512<>+0(SB), Z3
+	MOVL         $0x00000010, SI
+	VMOVD        SI, X0
+	VPBROADCASTD X0, Z0
+
+loop:
+	VMOVUPS   (CX)(BX*4), Z4
+	VMOVUPS   (AX)(BX*4), Z5
+	VADDPS    Z4, Z4, Z4
+	VSUBPS    Z4, Z5, Z5
+	VCMPPS    $0x11, Z1, Z5, K1
+	VMOVAPS   Z5, K1, Z1
+	VMOVDQA32 Z3, K1, Z2
+	VPADDD    Z0, Z3, Z3
+	ADDQ      $0x10, BX
+	CMPQ      BX, DX
+	JLT       loop
+	MOVQ      scores+24(FP), AX
+	MOVQ      places+32(FP), CX
+	VMOVUPS   Z1, (AX)
+	VMOVUPS   Z2, (CX)
+	VZEROUPPER
+	RET
+
+DATA nearestPlacesAVX512<>+0(SB)/4, $0x00000000
+DATA nearestPlacesAVX512<>+4(SB)/4, $0x00000001
+DATA nearestPlacesAVX512<>+8(SB)/4, $0x00000002
+DATA nearestPlacesAVX512<>+12(SB)/4, $0x00000003
+DATA nearestPlacesAVX512<>+16(SB)/4, $0x00000004
+DATA nearestPlacesAVX512<>+20(SB)/4, $0x00000005
+DATA nearestPlacesAVX512<>+24(SB)/4, $0x00000006
+DATA nearestPlacesAVX512<>+28(SB)/4, $0x00000007
+DATA nearestPlacesAVX512<>+32(SB)/4, $0x00000008
+DATA nearestPlacesAVX512<>+36(SB)/4, $0x00000009
+DATA nearestPlacesAVX512<>+40(SB)/4, $0x0000000a
+DATA nearestPlacesAVX512<>+44(SB)/4, $0x0000000b
+DATA nearestPlacesAVX512<>+48(SB)/4, $0x0000000c
+DATA nearestPlacesAVX512<>+52(SB)/4, $0x0000000d
+DATA nearestPlacesAVX512<>+56(SB)/4, $0x0000000e
+DATA nearestPlacesAVX512<>+60(SB)/4, $0x0000000f
+GLOBL nearestPlacesAVX512<>(SB), RODATA|NOPTR, $64

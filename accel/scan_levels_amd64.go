@@ -88,3 +88,31 @@ func (l Level) dotNibblesGather(q []int8, size int, codes []byte, at []uint32, d
 		at, dst = at[n:], dst[n:]
 	}
 }
+
+func (l Level) nearest(norms, dots []float32) (place uint32, score float32) {
+	width := 8
+	if l >= LevelAVX512 {
+		width = 16
+	}
+	whole := len(dots) &^ (width - 1)
+	if l == LevelGo || whole == 0 {
+		return nearestGo(norms, dots)
+	}
+	var scores [16]float32
+	var places [16]uint32
+	if l >= LevelAVX512 {
+		nearestAVX512(&norms[0], &dots[0], whole, &scores[0], &places[0])
+	} else {
+		nearestAVX2(&norms[0], &dots[0], whole, &scores[0], &places[0])
+	}
+	place, score = places[0], scores[0]
+	for i, v := range scores[:width] {
+		if v < score || v == score && places[i] < place {
+			place, score = places[i], v
+		}
+	}
+	if rest, v := nearestGo(norms[whole:], dots[whole:]); v < score {
+		return rest + uint32(whole), v
+	}
+	return place, score
+}

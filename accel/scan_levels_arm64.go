@@ -75,3 +75,7 @@ func (l Level) codeGather(c *CodeQuery, codes []byte, at []uint32, dst []float32
 		dst[i] = float32(float32(dot)*c.scale) + tail
 	}
 }
+
+func (Level) nearest(norms, dots []float32) (place uint32, score float32) {
+	return nearestGo(norms, dots)
+}

@@ -17,3 +17,7 @@ func (Level) dotNibbles(q []int8, size int, codes []byte, dst []int32) {
 func (Level) dotNibblesGather(q []int8, size int, codes []byte, at []uint32, dst []int32) {
 	dotNibblesGatherGo(q, size, codes, at, dst)
 }
+
+func (Level) nearest(norms, dots []float32) (place uint32, score float32) {
+	return nearestGo(norms, dots)
+}

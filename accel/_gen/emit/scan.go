@@ -14,6 +14,7 @@ func Scan() {
 		fastScan(m)
 		scanBounds(m)
 		below(m)
+		nearest(m)
 	}
 }
 
@@ -213,4 +214,50 @@ func (m machine) pick(scores, dst, n, at, found Register, bound VecVirtual) {
 	ADDQ(Imm(8), at)
 	CMPQ(at, n)
 	JLT(LabelRef("loop"))
+}
+
+// nearest keeps in every lane the least score so far and its place; the caller compares the lanes.
+func nearest(m machine) {
+	TEXT("nearest"+m.name, NOSPLIT, "func(bias, dots *float32, n int, scores *float32, places *uint32)")
+	Pragma("noescape")
+	Doc(fmt.Sprintf("nearest%s finds the least of bias-2*dots in each of %d lanes; n is a positive multiple of that.", m.name, m.bytes/4))
+	bias, dots, n := Load(Param("bias"), GP64()), Load(Param("dots"), GP64()), Load(Param("n"), GP64())
+	lanes := GLOBL("nearestPlaces"+m.name, RODATA|NOPTR)
+	for i := range m.bytes / 4 {
+		DATA(4*i, U32(uint32(i)))
+	}
+	at := GP64()
+	XORQ(at, at)
+	least, place, now, step := m.vec(), m.vec(), m.vec(), m.vec()
+	m.spread(0x7f800000, least) // infinity
+	m.zero(place)
+	m.load(lanes, now)
+	m.spread(uint32(m.bytes/4), step)
+	Label("loop")
+	c, v := m.vec(), m.vec()
+	VMOVUPS(Mem{Base: dots, Index: at, Scale: 4}, c)
+	VMOVUPS(Mem{Base: bias, Index: at, Scale: 4}, v)
+	VADDPS(c, c, c)
+	VSUBPS(c, v, v)
+	const less = 0x11 // quietly false where one is no number
+	if m.wide {
+		k := K()
+		VCMPPS(Imm(less), least, v, k)
+		VMOVAPS(v, k, least)
+		VMOVDQA32(now, k, place)
+	} else {
+		k := YMM()
+		VCMPPS(Imm(less), least, v, k)
+		VBLENDVPS(k, v, least, least)
+		VBLENDVPS(k, now, place, place)
+	}
+	VPADDD(step, now, now)
+	ADDQ(Imm(uint64(m.bytes/4)), at)
+	CMPQ(at, n)
+	JLT(LabelRef("loop"))
+	scores, places := Load(Param("scores"), GP64()), Load(Param("places"), GP64())
+	VMOVUPS(least, Mem{Base: scores})
+	VMOVUPS(place, Mem{Base: places})
+	VZEROUPPER()
+	RET()
 }
