@@ -25,7 +25,7 @@ const (
 	// learnedK is how many rows each is asked for.
 	learnedK = 10
 	// learnedShare is the share of those rows that lie in the lists a search looks into.
-	learnedShare = 0.985
+	learnedShare = 0.975
 )
 
 func newLearner(dim int, ords []uint32, rows []float32) *learner {

@@ -37,12 +37,14 @@ type walker struct {
 const (
 	// chunk is how many rows are scored between two looks at the bound.
 	chunk = 8 * accel.ScanRows
+	// unbounded is the same while there is no bound, and all of them go on to the next code.
+	unbounded = 2 * accel.ScanRows
 	// batch is how many rows are compared exactly between two looks at the bound: their vectors are fetched together.
 	batch = 8
 	// eps is how many standard deviations of its code a row may be nearer than it seems.
 	eps = 1.9
 	// firstLists is how many lists are put in order before a search begins; the others are where it needs them.
-	firstLists = 64
+	firstLists = 32
 	// longestSq bounds the squared length of what is compared by codes: distances between such are finite.
 	longestSq = 1e37
 	// exactBytes is how many bytes of vectors that pass a filter are compared rather than their codes.
@@ -128,7 +130,10 @@ func (x *Index) scanLists(w *walker, k int, o *index.SearchOptions) (wide bool) 
 	w.seen = w.seen[:(lists+63)/64]
 	clear(w.seen)
 	w.order = w.order[:0]
-	first := max(firstLists, o.Probes)
+	first := firstLists
+	if o.Probes > 0 {
+		first = o.Probes + o.Probes/4 + 4 // codes put some of them too far back
+	}
 	least := float32(math.Inf(1)) // squared distance of the nearest centroid
 	for i := 0; i < lists; i++ {
 		if i == len(w.order) {
@@ -202,8 +207,11 @@ func (w *walker) scan(codes *quant.RaBitQ, c *coded, list int, base float32, s *
 	from, to := c.span(list)
 	all := to - from
 	block, size := int(c.blocks[list]), codes.BlockSize()
-	for ; from < to; from += chunk {
-		rows := min(chunk, to-from)
+	for rows := 0; from < to; from += rows {
+		rows = min(chunk, to-from)
+		if bound := s.bound(); bound != bound {
+			rows = min(unbounded, rows)
+		}
 		blocks := blocksOf(rows)
 		n := blocks * accel.ScanRows
 		w.query.Bounds(c.codes[block*size:(block+blocks)*size], c.factors[block*accel.ScanFactors:(block+blocks)*accel.ScanFactors],
