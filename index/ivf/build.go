@@ -18,7 +18,7 @@ import (
 type Config struct {
 	Metric   accel.Metric            // L2, InnerProduct or Cosine
 	Lists    int                     // how many lists, 0 chooses from the number of rows
-	Profile  index.Profile           // an inverted file fits the bytes of both
+	Profile  index.Profile           // Compact makes fewer lists, which costs speed
 	Threads  int                     // goroutines of the build, 0 means GOMAXPROCS
 	Memory   int64                   // bytes the build may use beside the rows, 0 means any; more is index.ErrMemory
 	Seed     uint64                  // of every random choice: with the same seed the same rows give the same file
@@ -28,8 +28,8 @@ type Config struct {
 const (
 	// smallest is how many rows lists are worth it for: fewer are compared exactly, which takes no longer.
 	smallest = 1000
-	// listRows is how many rows a list has at least, on average.
-	listRows = accel.ScanRows
+	// listRows and compactRows are how many rows a list has at least, on average: a list costs its centroid and half a block of codes.
+	listRows, compactRows = accel.ScanRows, 4 * accel.ScanRows
 	// mostSample and leastSample are how many rows a list the centroids are found from.
 	mostSample, leastSample = 40, 8
 	// none is the list of rows without a code.
@@ -41,7 +41,11 @@ func (c *Config) lists(n int) int {
 	if c.Lists > 0 {
 		return min(c.Lists, n/2)
 	}
-	return max(1, min(int(4*math.Sqrt(float64(n))), n/listRows))
+	least := listRows
+	if c.Profile == index.Compact {
+		least = compactRows
+	}
+	return max(1, min(int(4*math.Sqrt(float64(n))), n/least))
 }
 
 // Build makes an index of rows, which it keeps. When ctx ends, it returns ctx.Err and leaves nothing running. Other errors are

@@ -47,6 +47,8 @@ const (
 	firstLists = 32
 	// longestSq bounds the squared length of what is compared by codes: distances between such are finite.
 	longestSq = 1e37
+	// filteredReach is by how much farther a search under a filter looks: rows that pass need not lie where rows lie.
+	filteredReach = 1.5
 	// exactBytes is how many bytes of vectors that pass a filter are compared rather than their codes.
 	exactBytes = 4 << 20
 )
@@ -167,7 +169,11 @@ func (w *walker) enough(x *Index, i int, base, least float32, probes int) bool {
 	if probes > 0 {
 		return i >= probes
 	}
-	return base-least > x.reach*float32(math.Sqrt(float64(max(0, w.near.bound())))) // never while fewer than k are known: NaN
+	reach := x.reach
+	if !w.filter.None() {
+		reach *= filteredReach
+	}
+	return base-least > reach*float32(math.Sqrt(float64(max(0, w.near.bound())))) // never while fewer than k are known: NaN
 }
 
 func (x *Index) toCentroid(w *walker, list uint32) float32 {
