@@ -21,7 +21,7 @@ func TestNearestAgreesWithReference(t *testing.T) {
 			}
 		}
 		want, least := nearestGo(norms, dots)
-		for _, l := range Levels() {
+		for _, l := range levels(t) {
 			if got, v := l.nearest(norms, dots); got != want || v != least {
 				t.Fatalf("%v: of %v and %v: %d at %v, want %d at %v", l, norms, dots, got, v, want, least)
 			}

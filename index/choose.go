@@ -23,13 +23,20 @@ func (k Kind) String() string {
 	return "auto"
 }
 
-// Choose is the kind of index that suits n vectors of dim elements: docs/decisions/0004-index-choice.md has the measured
-// crossover points.
+const (
+	// indexRows and indexNumbers are from where on an index is worth it: fewer rows it compares exactly itself, and fewer numbers are
+	// compared in about a tenth of a millisecond.
+	indexRows, indexNumbers = 1000, 1 << 20
+	// listRows is how many rows a graph takes minutes to build for, where lists take seconds.
+	listRows = 500_000
+)
+
+// Choose is the kind of index that suits n vectors of dim elements, by what was measured: see docs/decisions/0004-index-choice.md.
 func Choose(n, dim int) Kind {
 	switch {
-	case n*dim < 2<<20:
+	case n < indexRows || n*dim < indexNumbers:
 		return KindFlat
-	case n < 1_000_000:
+	case n < listRows:
 		return KindHNSW
 	}
 	return KindIVF

@@ -27,6 +27,8 @@ func main() {
 		emit.Hadamard()
 	case "codes":
 		emit.Codes()
+	case "half":
+		emit.Half()
 	case "scan":
 		emit.Scan()
 	case "nibbles":

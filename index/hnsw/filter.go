@@ -69,23 +69,6 @@ func (x *Index) walkFiltered(w *walker, q *accel.Query, k, ef int, share float64
 	return x.rerankPool(w, q, k, ef, stats)
 }
 
-// scanRows compares every row that passes exactly.
-func (x *Index) scanRows(w *walker, q *accel.Query, o *index.SearchOptions) {
-	w.room(x.degree)
-	w.filter.Rewind()
-	for {
-		m := w.filter.Fill(w.ids[:entryBlock])
-		if m == 0 {
-			return
-		}
-		w.best.Show(x.rows, q, w.ids[:m])
-		w.scored += int64(m)
-		if o.Done != nil && stopped(o.Done) {
-			return
-		}
-	}
-}
-
 // scanCodes fills the pool with the ef nearest rows that pass by their codes.
 func (x *Index) scanCodes(w *walker, ef int, done <-chan struct{}) {
 	w.filter.Rewind()

@@ -24,8 +24,8 @@ const (
 	learners = 128
 	// learnedK is how many rows each is asked for.
 	learnedK = 10
-	// learnedShare is the share of those rows that lie in the lists a search looks into.
-	learnedShare = 0.975
+	// learnedShare is the share of those rows that lie in lists within reach. A search finds more: its k-th best seems farther than it is.
+	learnedShare = 0.95
 )
 
 func newLearner(dim int, ords []uint32, rows []float32) *learner {

@@ -122,7 +122,7 @@ func TestOddRows(t *testing.T) {
 			x := mustBuild(t, rows, ivf.Config{Metric: m})
 			for _, q := range append(near(base, dim, 3), make([]float32, dim), slices.Repeat([]float32{nan}, dim), slices.Repeat([]float32{1e30}, dim)) {
 				for _, k := range []int{1, 10, 300, 1100, n, n + 7} {
-					for _, o := range []*index.SearchOptions{nil, {Bits: half}} {
+					for _, o := range []*index.SearchOptions{{Probes: n}, {Probes: n, Bits: half}} { // all lists
 						got, err := x.Nearest(q, k, o)
 						if err != nil {
 							t.Fatal(err)
