@@ -1,7 +1,8 @@
 // Package accel answers one question: how fast can two slices be compared?
 //
-// It compares float32 vectors (inner product, squared L2, L1, cosine), int8 codes (inner product) and
-// packed bits (Hamming, Jaccard), two slices at a time or one query against many rows. Every operation
+// It compares float32 vectors (inner product, squared L2, L1, cosine), float16 rows, int8 and 4-bit codes (inner product) and
+// packed bits (Hamming, Jaccard), two slices at a time or one query against many rows; it scans blocks of codes
+// by tables ([FastScan]) and selects what a bound leaves ([Below]). Every operation
 // has a reference in plain Go, which always works, and kernels for the levels of the machine: see
 // [Level]. The level is chosen once, when the program starts; the environment variable ENGRAM_ACCEL
 // lowers it.

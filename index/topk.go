@@ -3,6 +3,8 @@ package index
 import (
 	"math"
 	"slices"
+
+	"engram/accel"
 )
 
 // TopK keeps the k nearest of the hits it is shown. Ties go to the smaller ord, NaN is farther than any
@@ -62,13 +64,20 @@ func (t *TopK) PushAll(ords []uint32, dists []float32) {
 
 // PushRange shows the hits from+i, dists[i].
 func (t *TopK) PushRange(from uint32, dists []float32) {
-	for i, d := range dists {
-		if d > t.bound {
-			continue
+	var places [selected]uint32
+	for at := 0; at < len(dists); at += selected {
+		some := dists[at:min(at+selected, len(dists))]
+		// The bound falls while they are pushed, so that some are looked at for nothing, and none is missed.
+		for _, p := range places[:accel.Below(some, t.bound, places[:])] {
+			if d := some[p]; !(d > t.bound) {
+				t.push(pack(from+uint32(at)+p, d))
+			}
 		}
-		t.push(pack(from+uint32(i), d))
 	}
 }
+
+// selected is how many dists are compared with the bound at a time.
+const selected = 256
 
 // AppendTo appends the kept hits to dst, nearest first, and empties t.
 func (t *TopK) AppendTo(dst []Hit) []Hit {

@@ -6,6 +6,9 @@
 // which may be a mapped file; row i is at i times the code's size. ToHalf and FromHalf convert IEEE
 // half precision.
 //
+// Indexes use codes that compare and need not be turned back: [Lean] for walks over a graph, [RaBitQ] for lists of
+// rows around points.
+//
 // What a codec knows beside the codes (its dimension, a trained centre) is written by AppendParams and read
 // by Open. Numbers are little-endian. Codecs are immutable and safe for concurrent use.
 package quant

@@ -306,7 +306,7 @@ func TestRecall(t *testing.T) {
 			{"70 % pass", index.SearchOptions{Bits: share(0.7)}, 0.95, 500, 25},
 			{"50 % pass", index.SearchOptions{Bits: share(0.5)}, 0.95, 500, 25},
 			{"1 % passes", index.SearchOptions{Bits: share(0.01)}, 1, n / 50, 0},
-			{"others pass", index.SearchOptions{Bits: cluster}, 0.95, 500, 25},
+			{"others pass", index.SearchOptions{Bits: cluster}, 0.90, 500, 25},
 		} {
 			var stats index.Stats
 			c.o.Stats = &stats

@@ -48,7 +48,7 @@ const (
 	// longestSq bounds the squared length of what is compared by codes: distances between such are finite.
 	longestSq = 1e37
 	// filteredReach is by how much farther a search under a filter looks: rows that pass need not lie where rows lie.
-	filteredReach = 2
+	filteredReach = 1.25
 	// exactBytes is how many bytes of vectors that pass a filter are compared rather than their codes.
 	exactBytes = 4 << 20
 )
