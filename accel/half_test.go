@@ -62,7 +62,8 @@ func TestHalfRows(t *testing.T) {
 						size += math.Abs(float64(x) * y)
 						wantSq += (float64(x) - y) * (float64(x) - y)
 					}
-					if bound := float64(n+12) * 0x1p-24; math.Abs(float64(dot[i])-wantDot) > bound*size+1e-30 || math.Abs(float64(sq[i])-wantSq) > bound*wantSq+1e-30 {
+					bound := float64(n+12) * 0x1p-24
+					if math.Abs(float64(dot[i])-wantDot) > bound*size+1e-30 || math.Abs(float64(sq[i])-wantSq) > bound*wantSq+1e-30 {
 						t.Fatalf("%v, length %d: %v and %v, want %v and %v", l, n, dot[i], sq[i], wantDot, wantSq)
 					}
 				}

@@ -53,7 +53,8 @@ func (x *Index) Describe() string {
 	if x.codes == nil {
 		return fmt.Sprintf("ivf: %d rows, compared exactly", x.n)
 	}
-	return fmt.Sprintf("ivf: %d rows in %d lists, the longest of %d, codes of 1 and 4 bits for %d dimensions", x.n, x.Lists(), x.lists.longest(), x.codes.Dim())
+	return fmt.Sprintf("ivf: %d rows in %d lists, the longest of %d, codes of 1 and 4 bits for %d dimensions",
+		x.n, x.Lists(), x.lists.longest(), x.codes.Dim())
 }
 
 // coded is lists of rows coded around points. The codes of a list of m rows are ceil(m/32) blocks; records and ords have no gaps.

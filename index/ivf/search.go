@@ -75,8 +75,8 @@ func (x *Index) Nearest(v []float32, k int, o *index.SearchOptions) ([]index.Hit
 		w.filter.Begin(o, x.n)
 		x.search(w, &q, k, o, &stats)
 		w.filter.End()
+		stats.Scored, stats.Filtered = w.scored, w.filter.Refused
 	}
-	stats.Scored, stats.Filtered = w.scored, w.filter.Refused
 	if o.Stats != nil {
 		o.Stats.Add(stats)
 	}
@@ -185,8 +185,7 @@ func (x *Index) goOn(w *walker, first int) {
 	if 2*first < x.Lists() {
 		w.to.reset(first)
 		w.scan(x.codes, &x.root, 0, accel.SqNorm(w.query.Turned), &w.to, nil)
-		x.append(w, w.to.sorted())
-		if len(w.order) > 0 && w.seen[w.order[len(w.order)-1]/64]>>(w.order[len(w.order)-1]%64)&1 == 0 {
+		if w.follow(w.to.sorted()) {
 			return
 		}
 	}
@@ -195,16 +194,18 @@ func (x *Index) goOn(w *walker, first int) {
 		w.to.pool = append(w.to.pool, candidate{x.toCentroid(w, uint32(l)), uint32(l)})
 	}
 	slices.SortFunc(w.to.pool, nearer)
-	x.append(w, w.to.pool)
+	w.follow(w.to.pool)
 }
 
-// append puts the lists of c that were not looked into behind the others.
-func (x *Index) append(w *walker, c []candidate) {
-	for _, c := range c {
+// follow puts those of lists that were not looked into behind the others, and reports whether there are any.
+func (w *walker) follow(lists []candidate) bool {
+	before := len(w.order)
+	for _, c := range lists {
 		if w.seen[c.id/64]>>(c.id%64)&1 == 0 {
 			w.order = append(w.order, c.id)
 		}
 	}
+	return len(w.order) > before
 }
 
 // scan shows the rows of a list that pass f, if it is not nil, to s, and returns how many rows there are; base is the squared distance
