@@ -172,7 +172,7 @@ func (r *RaBitQ) Query(v []float32, q *RaBitQQuery) bool {
 	}
 	copy(q.Turned, v)
 	r.Turn(q.Turned)
-	most := mostOf(q.Turned)
+	most := accel.AbsMax(q.Turned)
 	if !finite(most) || !finite(most*most*float32(r.dim)) {
 		return false
 	}
