@@ -12,7 +12,7 @@ import (
 	"engram/quant"
 )
 
-// An index file has the parameters of the codes, the entries, the links and the codes as its sections. docs/format.md describes it byte by
+// An index file has the parameters of the codes, the entries, the links and the codes as its sections. docs/format-index.md describes it byte by
 // byte.
 const (
 	sectionParams = iota

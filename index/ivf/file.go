@@ -14,7 +14,7 @@ import (
 )
 
 // An index file has as its sections the parameters of the codes, the centroids, the rows without a code, where each list begins, and for
-// the centroids and for the rows the codes, their numbers, the records and the ords. docs/format.md describes it byte by byte.
+// the centroids and for the rows the codes, their numbers, the records and the ords. docs/format-index.md describes it byte by byte.
 const (
 	sectionParams    = 0
 	sectionCentroids = 1
