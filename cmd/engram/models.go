@@ -43,6 +43,7 @@ type modelCommand struct {
 	Quantize modelQuantize `cmd:"" help:"Make a model of fewer bits, check it against the old one, and install it."`
 	Validate modelValidate `cmd:"" help:"Compare a quantized model with the one it was made from."`
 	Layers   modelLayers   `cmd:"" help:"Show the layers of a model or weight file."`
+	Migrate  modelMigrate  `cmd:"" help:"Write a weight file once more as schema V1 or V2."`
 }
 
 type modelImport struct {

@@ -322,8 +322,8 @@ func (g *graph) writeWeights(ctx context.Context, to string, m *Manifest, opt *I
 	}
 	defer w.Abort()
 	var total, done int64
-	for _, x := range g.weights {
-		total += int64(len(x.data))
+	for _, x := range g.Tensors() {
+		total += 4 * int64(x.Params)
 	}
 	for _, pair := range useLiteTensors(m.Config.Layers) {
 		if err := ctx.Err(); err != nil {

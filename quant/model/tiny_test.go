@@ -118,6 +118,7 @@ func newTiny(tb testing.TB) *tinyPackage {
 	}
 	tensor("module/Encoder_en/hidden_layers/tanh_layer_0/weights", tinyWide, tinyDim)
 	tensor("module/Encoder_en/hidden_layers/tanh_layer_0/bias", tinyDim)
+	var more []map[string]any
 	for _, n := range [][]string{
 		{stackScope + "Layer_0/add", "Add", encodeScope + "Scatter/ScatterNd", stackScope + "Layer_0/AddTimingSignal/Scatter/ScatterNd"},
 		{stackScope + "Layer_0/AddTimingSignal/TimingSignal/concat", "ConcatV2", "x/Sin", "x/Cos"},
@@ -129,6 +130,16 @@ func newTiny(tb testing.TB) *tinyPackage {
 		{"module_apply_default/Encoder_en/hidden_layers/tanh_layer_0/Tanh", "Tanh"},
 	} {
 		p.nodes = append(p.nodes, map[string]any{"name": n[0], "op": n[1], "input": n[2:]})
+		for _, in := range n[2:] { // what the nodes between would give
+			more = append(more, map[string]any{"name": in, "op": "Placeholder"})
+		}
+	}
+	seen := map[any]bool{}
+	for _, n := range more {
+		if !seen[n["name"]] {
+			p.nodes = append(p.nodes, n)
+		}
+		seen[n["name"]] = true
 	}
 	return p
 }

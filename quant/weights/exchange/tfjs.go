@@ -16,7 +16,8 @@ import (
 // follow each other in the shards that it names, and, of a graph model, the network.
 type TFJS struct {
 	parts
-	graph Graph
+	graph    Graph
+	graphErr error
 }
 
 // tfjsWeight is an entry of the weights manifest.
@@ -84,9 +85,7 @@ func ReadTFJS(doc []byte, shards map[string][]byte, o *Options) (*TFJS, error) {
 			return nil, fmt.Errorf("%w: %d bytes of shards belong to no weight", weights.ErrCorrupt, n)
 		}
 	}
-	if err := m.readGraph(&d); err != nil {
-		return nil, err
-	}
+	m.graphErr = m.readGraph(&d)
 	return m, nil
 }
 
@@ -225,8 +224,14 @@ func openTFJS(file string, o *Options) (*TFJS, error) {
 	return m, nil
 }
 
-// Graph is the network; it has no nodes where the model is one of layers. The caller must not change it.
-func (m *TFJS) Graph() *Graph { return &m.graph }
+// Graph is the network; it has no nodes where the model is one of layers. The caller must not change it. An error says that
+// the network is damaged, or goes round in circles, as those with loops do; the weights can be read all the same.
+func (m *TFJS) Graph() (*Graph, error) {
+	if m.graphErr != nil {
+		return nil, m.graphErr
+	}
+	return &m.graph, nil
+}
 
 // baseName is the node that a reference such as "name:1" or "^name" is to.
 func baseName(ref string) string {
