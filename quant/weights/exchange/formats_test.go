@@ -577,7 +577,7 @@ func TestTFJSOfOthers(t *testing.T) {
 		}
 	}
 	g, err := s.(*exchange.TFJS).Graph()
-	if err != nil || floats != 467597 || params != 467599 || !slices.Equal(g.Inputs, []string{"images"}) || len(g.Nodes) < 30 {
-		t.Errorf("%d numbers, %d of them float32; %+v, %v", params, floats, g, err)
+	if err != nil || floats != 467595 || params != 467597 || !slices.Equal(g.Inputs, []string{"images"}) || len(g.Nodes) < 30 {
+		t.Errorf("%d numbers, %d of them float32; err %v", params, floats, err)
 	}
 }
