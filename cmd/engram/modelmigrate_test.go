@@ -13,7 +13,8 @@ import (
 func TestModelMigrate(t *testing.T) {
 	dir := t.TempDir()
 	v1, v2, back := filepath.Join(dir, "v1"), filepath.Join(dir, "v2"), filepath.Join(dir, "back")
-	if err := weights.WriteFile(v1, []*weights.Tensor{{Name: "a", Shape: []int{2}, DType: weights.Int16, Data: []byte{1, 2, 3, 4}}}, nil); err != nil {
+	if err := weights.WriteFile(v1, []*weights.Tensor{{Name: "a", Shape: []int{2}, DType: weights.Int16, Data: []byte{1, 2, 3, 4}}},
+		nil); err != nil {
 		t.Fatal(err)
 	}
 	for _, args := range [][]string{{v1, v2, "--to", "v2"}, {v2, back, "--to=v1"}} {

@@ -91,7 +91,8 @@ func TestMigrateCodes(t *testing.T) {
 			}
 			l, _ := f.Layer("x")
 			again, _, err := f.Quantized("x")
-			if version == 1 && !errors.Is(err, weights.ErrUnsupported) || version == 2 && (err != nil || l.Note != note || !bytes.Equal(again.Codes, q.Codes)) {
+			if version == 1 && !errors.Is(err, weights.ErrUnsupported) || version == 2 && (err != nil || l.Note != note ||
+				!bytes.Equal(again.Codes, q.Codes)) {
 				t.Fatalf("V%d: %+v, %v", version, l, err)
 			}
 		}
@@ -115,7 +116,8 @@ func TestMigrateFilesOfOthers(t *testing.T) {
 		t.Errorf("%v, mapped %v, %v", v, mapped, err)
 	}
 	named := filepath.Join(t.TempDir(), "named")
-	if err := weights.WriteFile(named, nil, &weights.WriterOptions{Metadata: map[string]string{"ARROW:schema": "x", "pandas": "y", "mine": "z"}}); err != nil {
+	if err := weights.WriteFile(named, nil, &weights.WriterOptions{Metadata: map[string]string{"ARROW:schema": "x", "pandas": "y",
+		"mine": "z"}}); err != nil {
 		t.Fatal(err)
 	}
 	if err := weights.Migrate(context.Background(), named, named, 2, nil); err != nil { // in its own place
@@ -145,7 +147,8 @@ func TestMigrateFails(t *testing.T) {
 	}
 	short := v1row("a", []int32{2}, 1, 2)
 	short.data = short.data[:4]
-	if err := weights.Migrate(context.Background(), foreign{}.file(t, v1row("b", []int32{1}, 1), short), dst, 2, nil); !errors.Is(err, weights.ErrCorrupt) {
+	if err := weights.Migrate(context.Background(), foreign{}.file(t, v1row("b", []int32{1}, 1), short), dst, 2, nil); !errors.Is(err,
+		weights.ErrCorrupt) {
 		t.Errorf("damaged: %v", err)
 	}
 	if left, _ := os.ReadDir(dir); len(left) != 0 {
@@ -156,8 +159,10 @@ func TestMigrateFails(t *testing.T) {
 // TestSchemasAreTheOriginals compares the columns that are written with those of the first program that wrote such files,
 // names, order and types, with ours after them.
 func TestSchemasAreTheOriginals(t *testing.T) {
-	v1 := []string{"layer_name BYTE_ARRAY String", "shape.list.element INT32 None", "dtype BYTE_ARRAY String", "data BYTE_ARRAY None", "num_params INT64 None"}
-	v2 := append(slices.Clone(v1), "quant_type BYTE_ARRAY String", "scales BYTE_ARRAY None", "zero_points BYTE_ARRAY None", "quant_axis INT32 None", "group_size INT32 None")
+	v1 := []string{"layer_name BYTE_ARRAY String", "shape.list.element INT32 None", "dtype BYTE_ARRAY String", "data BYTE_ARRAY None",
+		"num_params INT64 None"}
+	v2 := append(slices.Clone(v1), "quant_type BYTE_ARRAY String", "scales BYTE_ARRAY None", "zero_points BYTE_ARRAY None",
+		"quant_axis INT32 None", "group_size INT32 None")
 	for version, want := range map[int][]string{1: v1, 2: v2} {
 		path := filepath.Join(t.TempDir(), "w")
 		w, err := weights.CreateV2(path, nil)

@@ -165,7 +165,8 @@ func (p *parts) Read(name string) (*weights.Tensor, error) {
 		}
 	}
 	if want := x.Params * x.DType.Size(); len(t.Data) != want {
-		return nil, fmt.Errorf("%w: tensor %q has %d bytes, its shape %v of %s needs %d", weights.ErrCorrupt, name, len(t.Data), x.Shape, x.Type, want)
+		return nil, fmt.Errorf("%w: tensor %q has %d bytes, its shape %v of %s needs %d", weights.ErrCorrupt, name, len(t.Data), x.Shape,
+			x.Type, want)
 	}
 	return t, nil
 }

@@ -48,7 +48,8 @@ func anyTensors(t *rapid.T) []*weights.Tensor {
 			n *= d
 		}
 		dt := weights.DType(rapid.IntRange(int(weights.Float32), int(weights.Bool)).Draw(t, "dtype"))
-		out = append(out, &weights.Tensor{Name: fmt.Sprintf("layers.%d.%s", i, rapid.StringMatching(`[a-z"\\é]{0,8}`).Draw(t, "name")), Shape: shape, DType: dt,
+		out = append(out, &weights.Tensor{Name: fmt.Sprintf("layers.%d.%s", i, rapid.StringMatching(`[a-z"\\é]{0,8}`).Draw(t, "name")),
+			Shape: shape, DType: dt,
 			Data: rapid.SliceOfN(rapid.Byte(), n*dt.Size(), n*dt.Size()).Draw(t, "data")})
 	}
 	return out
@@ -109,7 +110,8 @@ func TestGGUFRoundTrip(t *testing.T) {
 		if got := values(t, g, "v"); !slices.Equal(got, v[:cols]) {
 			r.Fatalf("a vector: %v, want %v", got, v[:cols])
 		}
-		if n, err := g.Read("n"); err != nil || n.DType != weights.Int16 || !bytes.Equal(n.Data, []byte{200, 0}) || !slices.Equal(n.Shape, []int{1}) {
+		if n, err := g.Read("n"); err != nil || n.DType != weights.Int16 || !bytes.Equal(n.Data, []byte{200, 0}) || !slices.Equal(n.Shape,
+			[]int{1}) {
 			r.Fatalf("%+v, %v", n, err)
 		}
 		m, err := g.Read("m")
@@ -157,8 +159,10 @@ func TestGGUFGolden(t *testing.T) {
 		{"Q4_0", w, cat([]byte{0x00, 0xbc, 0x70, 0x8f}, bytes.Repeat([]byte{0x88}, 13), []byte{0x98})},
 	} {
 		s := model(t, &weights.Tensor{Name: "m", Shape: []int{1, 32}, DType: weights.Float32, Data: weights.Float32Bytes(c.v)})
-		o := &exchange.GGUFOptions{Type: c.kind, Metadata: map[string]any{"general.architecture": "llama", "tokens": []string{"a", "b"}, "scores": []float32{1}, "kinds": []int32{2},
-			"u8": uint8(1), "i8": int8(-1), "u16": uint16(2), "i16": int16(-2), "i32": int32(-3), "u64": uint64(4), "i64": int64(-4), "f32": float32(0.5), "f64": 0.25,
+		o := &exchange.GGUFOptions{Type: c.kind, Metadata: map[string]any{"general.architecture": "llama", "tokens": []string{"a", "b"},
+			"scores": []float32{1}, "kinds": []int32{2},
+			"u8": uint8(1), "i8": int8(-1), "u16": uint16(2), "i16": int16(-2), "i32": int32(-3), "u64": uint64(4), "i64": int64(-4),
+			"f32": float32(0.5), "f64": 0.25,
 			"yes": true, "no": false}}
 		if err := exchange.WriteGGUF(context.Background(), path, s, o); err != nil {
 			t.Fatal(err)
@@ -186,7 +190,8 @@ func TestExportOfFloats(t *testing.T) {
 		&weights.Tensor{Name: "i", Shape: []int{1}, DType: weights.Int32, Data: i32(70000)})
 	var last [2]int64
 	o := &exchange.ExportOptions{Floats: weights.Float16, Progress: func(done, total int64) { last = [2]int64{done, total} }}
-	for name, write := range map[string]func(context.Context, string, exchange.Source, *exchange.ExportOptions) error{"s": exchange.WriteSafetensors, "p": exchange.WriteParquet} {
+	for name, write := range map[string]func(context.Context, string, exchange.Source,
+		*exchange.ExportOptions) error{"s": exchange.WriteSafetensors, "p": exchange.WriteParquet} {
 		path := filepath.Join(dir, name)
 		if err := write(ctx, path, s, o); err != nil {
 			t.Fatal(err)
@@ -206,12 +211,14 @@ func TestExportOfFloats(t *testing.T) {
 	if err := exchange.WriteSafetensors(ctx, path, big, o); !errors.Is(err, weights.ErrUnsupported) {
 		t.Errorf("70000 as float16: %v", err)
 	}
-	if err := exchange.WriteSafetensors(ctx, path, big, &exchange.ExportOptions{Floats: weights.Int8}); !errors.Is(err, weights.ErrUnsupported) {
+	if err := exchange.WriteSafetensors(ctx, path, big, &exchange.ExportOptions{Floats: weights.Int8}); !errors.Is(err,
+		weights.ErrUnsupported) {
 		t.Errorf("floats as int8: %v", err)
 	}
 	cancelled, cancel := context.WithCancel(ctx)
 	cancel()
-	for _, err := range []error{exchange.WriteSafetensors(cancelled, path, s, nil), exchange.WriteParquet(cancelled, path, s, nil), exchange.WriteGGUF(cancelled, path, s, nil)} {
+	for _, err := range []error{exchange.WriteSafetensors(cancelled, path, s, nil), exchange.WriteParquet(cancelled, path, s, nil),
+		exchange.WriteGGUF(cancelled, path, s, nil)} {
 		if !errors.Is(err, context.Canceled) {
 			t.Errorf("cancelled: %v", err)
 		}
@@ -237,20 +244,23 @@ func TestGGUFWriteRefuses(t *testing.T) {
 		x *weights.Tensor
 		o exchange.GGUFOptions
 	}{
-		"a type unknown":  {row(1), exchange.GGUFOptions{Type: "Q2_K"}},
-		"a long name":     {&weights.Tensor{Name: string(bytes.Repeat([]byte("n"), 64)), Shape: []int{1}, DType: weights.Int8, Data: []byte{1}}, exchange.GGUFOptions{}},
-		"five dimensions": {&weights.Tensor{Name: "x", Shape: []int{1, 1, 1, 1, 1}, DType: weights.Int8, Data: []byte{1}}, exchange.GGUFOptions{}},
-		"metadata":        {row(1), exchange.GGUFOptions{Metadata: map[string]any{"k": struct{}{}}}},
-		"not a number":    {row(float32(math.NaN())), exchange.GGUFOptions{}},
-		"infinite":        {row(float32(math.Inf(1))), exchange.GGUFOptions{Type: "Q4_0"}},
-		"too large":       {row(1e8), exchange.GGUFOptions{}},
+		"a type unknown": {row(1), exchange.GGUFOptions{Type: "Q2_K"}},
+		"a long name": {&weights.Tensor{Name: string(bytes.Repeat([]byte("n"), 64)), Shape: []int{1}, DType: weights.Int8,
+			Data: []byte{1}}, exchange.GGUFOptions{}},
+		"five dimensions": {&weights.Tensor{Name: "x", Shape: []int{1, 1, 1, 1, 1}, DType: weights.Int8, Data: []byte{1}},
+			exchange.GGUFOptions{}},
+		"metadata":     {row(1), exchange.GGUFOptions{Metadata: map[string]any{"k": struct{}{}}}},
+		"not a number": {row(float32(math.NaN())), exchange.GGUFOptions{}},
+		"infinite":     {row(float32(math.Inf(1))), exchange.GGUFOptions{Type: "Q4_0"}},
+		"too large":    {row(1e8), exchange.GGUFOptions{}},
 	} {
 		if err := exchange.WriteGGUF(context.Background(), path, model(t, c.x), &c.o); !errors.Is(err, weights.ErrUnsupported) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
 	// So small that a half is 0: zeros, not a division by it.
-	if err := exchange.WriteGGUF(context.Background(), path, model(t, row(1e-12)), nil); err != nil || values(t, opened(t, path), "m")[3] != 0 {
+	if err := exchange.WriteGGUF(context.Background(), path, model(t, row(1e-12)), nil); err != nil || values(t, opened(t, path),
+		"m")[3] != 0 {
 		t.Errorf("a tiny number: %v", err)
 	}
 }

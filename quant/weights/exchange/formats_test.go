@@ -74,7 +74,8 @@ func TestSafetensors(t *testing.T) {
 		"too few bytes":     {safetensors(`{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}}`, f32(1, 2)...), weights.ErrCorrupt},
 		"a type of its own": {safetensors(`{"a":{"dtype":"F4","shape":[2],"data_offsets":[0,1]}}`, 1), weights.ErrUnsupported},
 		"negative":          {safetensors(`{"a":{"dtype":"F32","shape":[-2],"data_offsets":[0,8]}}`, f32(1, 2)...), weights.ErrCorrupt},
-		"huge":              {safetensors(`{"a":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,8]}}`, f32(1, 2)...), weights.ErrTooLarge},
+		"huge": {safetensors(`{"a":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,8]}}`, f32(1, 2)...),
+			weights.ErrTooLarge},
 	} {
 		if _, err := exchange.ReadSafetensors(c.b, nil); !errors.Is(err, c.want) {
 			t.Errorf("%s: err %v, want %v", name, err, c.want)
@@ -176,13 +177,15 @@ func goodGGUF() []byte {
 		return cat(le.AppendUint32(nil, kind), long(n), data)
 	}
 	keys := [][]byte{
-		ggufKey("general.alignment", 4, 64, 0, 0, 0), ggufKey("u8", 0, 200), ggufKey("i8", 1, 200), ggufKey("u16", 2, 1, 2), ggufKey("i16", 3, 255, 255),
+		ggufKey("general.alignment", 4, 64, 0, 0, 0), ggufKey("u8", 0, 200), ggufKey("i8", 1, 200), ggufKey("u16", 2, 1, 2), ggufKey("i16", 3,
+			255, 255),
 		ggufKey("i32", 5, 254, 255, 255, 255), ggufKey("f32", 6, f32(1.5)...), ggufKey("yes", 7, 1), ggufKey("text", 8, ggufText("llama")...),
 		ggufKey("tokens", 9, array(8, 2, cat(ggufText("a"), ggufText("bc"))...)...), ggufKey("scores", 9, array(6, 2, f32(1, -1)...)...),
 		ggufKey("kinds", 9, array(5, 2, i32(3, 4)...)...), ggufKey("deep", 9, array(9, 1, array(0, 2, 5, 6)...)...),
 		ggufKey("u64", 10, long(1<<40)...), ggufKey("i64", 11, long(^uint64(0))...), ggufKey("f64", 12, long(0x3fe0000000000000)...),
 	}
-	tensors := [][]byte{ggufTensor("plain", 0, 0, 2, 3), ggufTensor("half", 1, 64, 1), ggufTensor("q8", 8, 128, 32, 1), ggufTensor("q4", 2, 192, 32),
+	tensors := [][]byte{ggufTensor("plain", 0, 0, 2, 3), ggufTensor("half", 1, 64, 1), ggufTensor("q8", 8, 128, 32, 1), ggufTensor("q4", 2,
+		192, 32),
 		ggufTensor("bf", 30, 256, 1), ggufTensor("i8", 24, 320, 2), ggufTensor("k", 12, 384, 256)}
 	b := cat(ggufHead(uint64(len(tensors)), uint64(len(keys))), slices.Concat(keys...), slices.Concat(tensors...))
 	data := [][]byte{f32(1, 2, 3, 4, 5, 6), {0x00, 0x3e}, q8, q4, {0x80, 0x3f}, {1, 0xff}, make([]byte, 144)}
@@ -199,7 +202,8 @@ func TestGGUF(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, x := range g.Tensors() {
-		want := map[string]string{"plain": "F32 [3 2]", "half": "F16 [1]", "q8": "Q8_0 [1 32]", "q4": "Q4_0 [32]", "bf": "BF16 [1]", "i8": "I8 [2]", "k": "Q4_K [256]"}[x.Name]
+		want := map[string]string{"plain": "F32 [3 2]", "half": "F16 [1]", "q8": "Q8_0 [1 32]", "q4": "Q4_0 [32]", "bf": "BF16 [1]",
+			"i8": "I8 [2]", "k": "Q4_K [256]"}[x.Name]
 		if got := fmt.Sprint(x.Type, " ", x.Shape); got != want {
 			t.Errorf("%s is %s, want %s", x.Name, got, want)
 		}
@@ -221,9 +225,11 @@ func TestGGUF(t *testing.T) {
 	if _, err := g.Read("k"); !errors.Is(err, weights.ErrUnsupported) {
 		t.Errorf("Q4_K: %v", err)
 	}
-	want := map[string]any{"general.alignment": uint32(64), "u8": uint8(200), "i8": int8(-56), "u16": uint16(513), "i16": int16(-1), "i32": int32(-2), "f32": float32(1.5),
-		"yes": true, "text": "llama", "tokens": []string{"a", "bc"}, "scores": []float32{1, -1}, "kinds": []int32{3, 4}, "deep": []any{[]any{uint8(5), uint8(6)}},
-		"u64": uint64(1 << 40), "i64": int64(-1), "f64": 0.5}
+	want := map[string]any{"general.alignment": uint32(64), "u8": uint8(200), "i8": int8(-56), "u16": uint16(513), "i16": int16(-1),
+		"i32": int32(-2), "f32": float32(1.5),
+		"yes": true, "text": "llama", "tokens": []string{"a", "bc"}, "scores": []float32{1, -1}, "kinds": []int32{3, 4},
+		"deep": []any{[]any{uint8(5), uint8(6)}},
+		"u64":  uint64(1 << 40), "i64": int64(-1), "f64": 0.5}
 	for k, v := range want {
 		if got := g.Metadata()[k]; fmt.Sprintf("%T %v", got, got) != fmt.Sprintf("%T %v", v, v) {
 			t.Errorf("%s is %T %v, want %T %v", k, got, got, v, v)
@@ -288,13 +294,17 @@ func TestLLaMA2C(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if c := m.Config(); c != (exchange.LLaMA2Config{Dim: 4, Hidden: 6, Layers: 2, Heads: 2, KVHeads: 1, Vocab: 5, Context: 3, SharedClassifier: vocab > 0}) {
+		if c := m.Config(); c != (exchange.LLaMA2Config{Dim: 4, Hidden: 6, Layers: 2, Heads: 2, KVHeads: 1, Vocab: 5, Context: 3,
+			SharedClassifier: vocab > 0}) {
 			t.Errorf("%+v", c)
 		}
 		// Where each begins, counted by hand: 20 embeddings, then norms of both layers, queries of both, keys of both, ...
-		for name, first := range map[string]float32{"tok_embeddings.weight": 0, "layers.0.attention_norm.weight": 20, "layers.1.attention_norm.weight": 24,
-			"layers.0.attention.wq.weight": 28, "layers.1.attention.wq.weight": 44, "layers.0.attention.wk.weight": 60, "layers.1.attention.wk.weight": 68,
-			"layers.0.attention.wv.weight": 76, "layers.1.attention.wo.weight": 108, "layers.0.ffn_norm.weight": 124, "layers.0.feed_forward.w1.weight": 132,
+		for name, first := range map[string]float32{"tok_embeddings.weight": 0, "layers.0.attention_norm.weight": 20,
+			"layers.1.attention_norm.weight": 24,
+			"layers.0.attention.wq.weight":   28, "layers.1.attention.wq.weight": 44, "layers.0.attention.wk.weight": 60,
+			"layers.1.attention.wk.weight": 68,
+			"layers.0.attention.wv.weight": 76, "layers.1.attention.wo.weight": 108, "layers.0.ffn_norm.weight": 124,
+			"layers.0.feed_forward.w1.weight": 132,
 			"layers.0.feed_forward.w2.weight": 180, "layers.1.feed_forward.w3.weight": 252, "norm.weight": 276, "freqs_cos": 280, "freqs_sin": 283} {
 			if got := values(t, m, name)[0]; got != first {
 				t.Errorf("%s begins with %v, want %v", name, got, first)
@@ -326,11 +336,13 @@ func TestStories(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c := m.Config(); c != (exchange.LLaMA2Config{Dim: 64, Hidden: 172, Layers: 5, Heads: 8, KVHeads: 4, Vocab: 512, Context: 512, SharedClassifier: true}) {
+	if c := m.Config(); c != (exchange.LLaMA2Config{Dim: 64, Hidden: 172, Layers: 5, Heads: 8, KVHeads: 4, Vocab: 512, Context: 512,
+		SharedClassifier: true}) {
 		t.Errorf("%+v", c)
 	}
 	// The rotary tables are known: cos and sin of position over 10000^(2i/8).
-	if cos, sin := values(t, m, "freqs_cos"), values(t, m, "freqs_sin"); cos[0] != 1 || sin[0] != 0 || cos[4] < 0.5403 || cos[4] > 0.5404 || sin[4] < 0.8414 || sin[4] > 0.8415 {
+	if cos, sin := values(t, m, "freqs_cos"), values(t, m, "freqs_sin"); cos[0] != 1 || sin[0] != 0 || cos[4] < 0.5403 ||
+		cos[4] > 0.5404 || sin[4] < 0.8414 || sin[4] > 0.8415 {
 		t.Errorf("cos %v, sin %v", cos[:5], sin[:5])
 	}
 }
@@ -357,9 +369,11 @@ func tfjsModel(change func(doc map[string]any)) (doc []byte, shards map[string][
 			map[string]any{"name": "kernel", "op": "Const"},
 			map[string]any{"name": "x", "op": "Placeholder", "attr": map[string]any{"dtype": map[string]any{"type": "DT_FLOAT"},
 				"shape": map[string]any{"shape": map[string]any{"dim": []any{map[string]any{"size": "-1"}, map[string]any{"size": "3"}}}}}},
-			map[string]any{"name": "conv", "op": "Conv2D", "input": []string{"x", "kernel"}, "attr": map[string]any{"padding": map[string]any{"s": "U0FNRQ=="},
-				"strides": list("i", "1", "2"), "words": list("s", "YQ==", "Yg=="), "b": map[string]any{"b": true}, "n": map[string]any{"i": "7"},
-				"f": map[string]any{"f": 0.5}, "fs": map[string]any{"list": map[string]any{"f": []float64{1.5}}}, "value": map[string]any{"tensor": map[string]any{}}}}}},
+			map[string]any{"name": "conv", "op": "Conv2D", "input": []string{"x", "kernel"},
+				"attr": map[string]any{"padding": map[string]any{"s": "U0FNRQ=="},
+					"strides": list("i", "1", "2"), "words": list("s", "YQ==", "Yg=="), "b": map[string]any{"b": true}, "n": map[string]any{"i": "7"},
+					"f": map[string]any{"f": 0.5}, "fs": map[string]any{"list": map[string]any{"f": []float64{1.5}}},
+					"value": map[string]any{"tensor": map[string]any{}}}}}},
 	}
 	if change != nil {
 		change(d)
@@ -389,11 +403,13 @@ func TestTFJS(t *testing.T) {
 		}
 	}
 	g, err := m.Graph()
-	if err != nil || !slices.Equal(g.Inputs, []string{"x"}) || !slices.Equal(g.Outputs, []string{"out"}) || len(g.Nodes) != 2 || g.Nodes[1].Op != "Softmax" {
+	if err != nil || !slices.Equal(g.Inputs, []string{"x"}) || !slices.Equal(g.Outputs, []string{"out"}) || len(g.Nodes) != 2 ||
+		g.Nodes[1].Op != "Softmax" {
 		t.Fatalf("%+v, %v", g, err)
 	}
 	n := g.Nodes[0]
-	if n.Op != "Conv2D" || n.Text("padding", "") != "SAME" || !slices.Equal(n.Ints("strides"), []int{1, 2}) || n.Int("b", 0) != 1 || n.Int("n", 0) != 7 ||
+	if n.Op != "Conv2D" || n.Text("padding", "") != "SAME" || !slices.Equal(n.Ints("strides"), []int{1, 2}) || n.Int("b", 0) != 1 ||
+		n.Int("n", 0) != 7 ||
 		n.Float("f", 0) != 0.5 || n.Float("fs", 0) != 1.5 || !slices.Equal(n.Settings["words"].Texts, []string{"a", "b"}) {
 		t.Errorf("%+v", n)
 	}
@@ -428,8 +444,9 @@ func TestTFJSRefuses(t *testing.T) {
 		change func(map[string]any)
 		want   error
 	}{
-		"no manifest":      {func(d map[string]any) { delete(d, "weightsManifest") }, weights.ErrFormat},
-		"a missing shard":  {func(d map[string]any) { d["weightsManifest"].([]any)[0].(map[string]any)["paths"] = []string{"c.bin"} }, weights.ErrCorrupt},
+		"no manifest": {func(d map[string]any) { delete(d, "weightsManifest") }, weights.ErrFormat},
+		"a missing shard": {func(d map[string]any) { d["weightsManifest"].([]any)[0].(map[string]any)["paths"] = []string{"c.bin"} },
+			weights.ErrCorrupt},
 		"bytes left over":  {func(d map[string]any) { manifest(d)[0].(map[string]any)["shape"] = []int{1} }, weights.ErrCorrupt},
 		"bytes missing":    {func(d map[string]any) { manifest(d)[0].(map[string]any)["shape"] = []int{200} }, weights.ErrCorrupt},
 		"a negative shape": {func(d map[string]any) { manifest(d)[0].(map[string]any)["shape"] = []int{-1} }, weights.ErrCorrupt},
@@ -515,8 +532,9 @@ func FuzzTFJS(f *testing.F) {
 
 // TestOpen opens a file of each format under a name that tells nothing.
 func TestOpen(t *testing.T) {
-	for want, b := range map[exchange.Format][]byte{exchange.FormatSafetensors: goodSafetensors(), exchange.FormatGGUF: goodGGUF(), exchange.FormatLLaMA2C: llama2c(5),
-		exchange.FormatONNX: onnxFile(t), exchange.FormatTFLite: tflite(t, nil)} {
+	for want, b := range map[exchange.Format][]byte{exchange.FormatSafetensors: goodSafetensors(), exchange.FormatGGUF: goodGGUF(),
+		exchange.FormatLLaMA2C: llama2c(5),
+		exchange.FormatONNX:    onnxFile(t), exchange.FormatTFLite: tflite(t, nil)} {
 		path := filepath.Join(folder(t, map[string][]byte{"x": b}), "x")
 		s, err := exchange.Open(path, nil)
 		if err != nil || s.Format() != want {

@@ -30,7 +30,8 @@ const (
 )
 
 // ggufFiles gives for a type of matrices its number and that of the file's kind.
-var ggufFiles = map[string]struct{ tensor, file uint32 }{"F32": {ggmlF32, 0}, "F16": {ggmlF16, 1}, "Q4_0": {ggmlQ4_0, 2}, "Q8_0": {ggmlQ8_0, 7}}
+var ggufFiles = map[string]struct{ tensor, file uint32 }{"F32": {ggmlF32, 0}, "F16": {ggmlF16, 1}, "Q4_0": {ggmlQ4_0, 2},
+	"Q8_0": {ggmlQ8_0, 7}}
 
 // WriteGGUF writes all tensors of a source as a GGUF file of version 3. Matrices (two dimensions or more) of floating-point
 // numbers become Options.Type; but where a row does not divide into blocks of 32, and for vectors and scalars, they are

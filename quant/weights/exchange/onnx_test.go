@@ -82,7 +82,8 @@ func TestONNX(t *testing.T) {
 		t.Errorf("%+v", n)
 	}
 	mine := g.Nodes[2]
-	if mine.Op != "example.org.Mine" || !slices.Equal(mine.Inputs, []string{"z", "", "float"}) || mine.Settings["table"].Tensor != "out/table" ||
+	if mine.Op != "example.org.Mine" || !slices.Equal(mine.Inputs, []string{"z", "", "float"}) ||
+		mine.Settings["table"].Tensor != "out/table" ||
 		!slices.Equal(mine.Settings["words"].Texts, []string{"a", "b"}) || !slices.Equal(mine.Settings["rates"].Floats, []float32{0.5, 2}) {
 		t.Errorf("%+v", mine)
 	}

@@ -121,7 +121,8 @@ func openDir(dir string, o *Options) (Source, error) {
 	switch {
 	case exists(filepath.Join(dir, "weights.parquet")):
 		return openParquet(filepath.Join(dir, "weights.parquet"), o)
-	case exists(filepath.Join(dir, configFile)) && (exists(filepath.Join(dir, safetensorsFile)) || exists(filepath.Join(dir, safetensorsIndex))):
+	case exists(filepath.Join(dir, configFile)) && (exists(filepath.Join(dir, safetensorsFile)) || exists(filepath.Join(dir,
+		safetensorsIndex))):
 		return openFolder(dir, o)
 	case exists(filepath.Join(dir, "model.json")):
 		return openTFJS(filepath.Join(dir, "model.json"), o)

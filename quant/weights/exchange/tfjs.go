@@ -142,7 +142,8 @@ func (m *TFJS) weight(w tfjsWeight, data *shardList, limit int64) error {
 	size := p.DType.Size()
 	if q := w.Quantization; q != nil {
 		p.Type = w.DType + " as " + q.DType
-		if size = map[string]int{"uint8": 1, "uint16": 2, "float16": 2}[q.DType]; size == 0 || (p.DType != weights.Float32 && p.DType != weights.Int32) {
+		if size = map[string]int{"uint8": 1, "uint16": 2, "float16": 2}[q.DType]; size == 0 || (p.DType != weights.Float32 &&
+			p.DType != weights.Int32) {
 			return fmt.Errorf("%w: %.20q quantized as %.20q", weights.ErrUnsupported, w.DType, q.DType)
 		}
 	}

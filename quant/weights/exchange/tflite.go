@@ -33,7 +33,8 @@ var tfliteTypes = []struct {
 }{
 	{"FLOAT32", weights.Float32}, {"FLOAT16", weights.Float16}, {"INT32", weights.Int32}, {"UINT8", weights.Uint8}, {"INT64", weights.Int64},
 	{"STRING", 0}, {"BOOL", weights.Bool}, {"INT16", weights.Int16}, {"COMPLEX64", 0}, {"INT8", weights.Int8}, {"FLOAT64", weights.Float64},
-	{"COMPLEX128", 0}, {"UINT64", 0}, {"RESOURCE", 0}, {"VARIANT", 0}, {"UINT32", 0}, {"UINT16", 0}, {"INT4", 0}, {"BFLOAT16", weights.BFloat16},
+	{"COMPLEX128", 0}, {"UINT64", 0}, {"RESOURCE", 0}, {"VARIANT", 0}, {"UINT32", 0}, {"UINT16", 0}, {"INT4", 0}, {"BFLOAT16",
+		weights.BFloat16},
 }
 
 // ReadTFLite reads a TFLite file that lies in memory. b must not change while the result is used; of big tensors it is

@@ -109,7 +109,8 @@ func tflite(tb testing.TB, change func(*tfliteChange)) []byte {
 		change(&c)
 	}
 	f := flat{flatbuffers.NewBuilder(64)}
-	buffers := []flatbuffers.UOffsetT{f.fields(3), f.buffer([]byte{1, 2, 0xff, 0x80}), f.buffer(i32(10, -10)), f.buffer(f32(1.5)), f.buffer([]byte{0x21, 0x0f})}
+	buffers := []flatbuffers.UOffsetT{f.fields(3), f.buffer([]byte{1, 2, 0xff, 0x80}), f.buffer(i32(10, -10)), f.buffer(f32(1.5)),
+		f.buffer([]byte{0x21, 0x0f})}
 	if c.outside {
 		f.StartObject(3)
 		f.PrependUint64Slot(1, 4096, 0)
@@ -137,7 +138,8 @@ func tflite(tb testing.TB, change func(*tfliteChange)) []byte {
 		f.tensor("four", 17, 4, f.quantization(0, []int64{1}, 3), 3),
 		f.tensor("z", 0, 0, 0), f.tensor("out", 0, 0, 0))
 	custom := f.CreateString("mine")
-	codes := f.tables(f.fields(4, f.byte(0, 3), f.int(3, c.opcode)), f.fields(4), f.fields(4, f.byte(0, 32), f.offset(1, custom)), f.fields(4, f.int(3, 25)))
+	codes := f.tables(f.fields(4, f.byte(0, 3), f.int(3, c.opcode)), f.fields(4), f.fields(4, f.byte(0, 32), f.offset(1, custom)),
+		f.fields(4, f.int(3, 25)))
 	operator := func(code int32, inputs, outputs []int32, kind byte, options flatbuffers.UOffsetT) flatbuffers.UOffsetT {
 		in, out := f.ints(inputs...), f.ints(outputs...)
 		return f.fields(9, f.int(0, code), f.offset(1, in), f.offset(2, out), f.byte(3, kind), f.offset(4, options))
@@ -207,7 +209,8 @@ func TestTFLite(t *testing.T) {
 		}
 	}
 	q, how, err := m.Codes("weights")
-	if err != nil || q.DType != weights.Int8 || !bytes.Equal(q.Data, []byte{1, 2, 0xff, 0x80}) || !slices.Equal(how.Scales, []float32{0.5, 2}) || how.Axis != 0 {
+	if err != nil || q.DType != weights.Int8 || !bytes.Equal(q.Data, []byte{1, 2, 0xff, 0x80}) || !slices.Equal(how.Scales, []float32{0.5,
+		2}) || how.Axis != 0 {
 		t.Errorf("codes %+v, %+v, err %v", q, how, err)
 	}
 	q, how, err = m.Codes("four")
@@ -420,7 +423,8 @@ func TestTFLiteOfOthers(t *testing.T) {
 				}
 				params += x.Params
 			}
-			if last := g.Nodes[len(g.Nodes)-1]; len(g.Nodes) != c.nodes || len(m.Tensors()) != c.tensors || last.Op != c.op || last.Outputs[0] != c.output || params != c.params {
+			if last := g.Nodes[len(g.Nodes)-1]; len(g.Nodes) != c.nodes || len(m.Tensors()) != c.tensors || last.Op != c.op ||
+				last.Outputs[0] != c.output || params != c.params {
 				t.Errorf("%d nodes, %d tensors of %d numbers, last %+v", len(g.Nodes), len(m.Tensors()), params, last)
 			}
 		})
