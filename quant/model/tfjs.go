@@ -29,12 +29,8 @@ func readGraph(b *bundle, dir string) (*graph, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrSource, err)
 	}
-	network, err := m.Graph()
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrSource, err)
-	}
 	g := &graph{TFJS: m, nodes: map[string]exchange.Node{}}
-	for _, n := range network.Nodes {
+	for _, n := range m.Graph().Nodes {
 		g.nodes[n.Name] = n
 	}
 	return g, nil

@@ -402,10 +402,10 @@ func TestTFJS(t *testing.T) {
 			t.Errorf("%s is %v, err %v, want %v", name, x, err, want)
 		}
 	}
-	g, err := m.Graph()
-	if err != nil || !slices.Equal(g.Inputs, []string{"x"}) || !slices.Equal(g.Outputs, []string{"out"}) || len(g.Nodes) != 2 ||
+	g := m.Graph()
+	if !slices.Equal(g.Inputs, []string{"x"}) || !slices.Equal(g.Outputs, []string{"out"}) || len(g.Nodes) != 2 ||
 		g.Nodes[1].Op != "Softmax" {
-		t.Fatalf("%+v, %v", g, err)
+		t.Fatalf("%+v", g)
 	}
 	n := g.Nodes[0]
 	if n.Op != "Conv2D" || n.Text("padding", "") != "SAME" || !slices.Equal(n.Ints("strides"), []int{1, 2}) || n.Int("b", 0) != 1 ||
@@ -430,8 +430,8 @@ func TestTFJS(t *testing.T) {
 	if m, err = exchange.ReadTFJS(doc, shards, nil); err != nil {
 		t.Fatal(err)
 	}
-	if g, err := m.Graph(); err != nil || !slices.Equal(g.Outputs, []string{"conv:0"}) {
-		t.Errorf("outputs by signature: %+v, %v", g, err)
+	if g := m.Graph(); !slices.Equal(g.Outputs, []string{"conv:0"}) {
+		t.Errorf("outputs by signature: %+v", g)
 	}
 }
 
@@ -471,13 +471,7 @@ func TestTFJSRefuses(t *testing.T) {
 		"no attribute": {func(d map[string]any) { nodes(d)[0].(map[string]any)["attr"] = map[string]any{"a": 5} }, weights.ErrCorrupt},
 	} {
 		doc, shards := tfjsModel(c.change)
-		m, err := exchange.ReadTFJS(doc, shards, nil)
-		if err == nil { // of a network that does not hold together the weights can be had
-			if values(t, m, "kernel")[1] != -2.5 {
-				t.Errorf("%s: other weights", what)
-			}
-			_, err = m.Graph()
-		}
+		_, err := exchange.ReadTFJS(doc, shards, nil)
 		if !errors.Is(err, c.want) {
 			t.Errorf("%s: err %v, want %v", what, err, c.want)
 		}
@@ -594,8 +588,8 @@ func TestTFJSOfOthers(t *testing.T) {
 			floats += x.Params
 		}
 	}
-	g, err := s.(*exchange.TFJS).Graph()
-	if err != nil || floats != 467595 || params != 467597 || !slices.Equal(g.Inputs, []string{"images"}) || len(g.Nodes) < 30 {
-		t.Errorf("%d numbers, %d of them float32; err %v", params, floats, err)
+	g := s.(*exchange.TFJS).Graph()
+	if floats != 467595 || params != 467597 || !slices.Equal(g.Inputs, []string{"images"}) || len(g.Nodes) < 30 {
+		t.Errorf("%d numbers, %d of them float32", params, floats)
 	}
 }

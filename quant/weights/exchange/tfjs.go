@@ -16,8 +16,7 @@ import (
 // follow each other in the shards that it names, and, of a graph model, the network.
 type TFJS struct {
 	parts
-	graph    Graph
-	graphErr error
+	graph Graph
 }
 
 // tfjsWeight is an entry of the weights manifest.
@@ -54,7 +53,8 @@ var tfjsTypes = map[string]weights.DType{"float32": weights.Float32, "int32": we
 // ReadTFJS reads a model from its model.json and its shards by the last element of their names. They must not change while
 // the result is used; of big tensors they are all there is.
 //
-// Weights that are stored as uint8, uint16 or float16 are read as the numbers that they stand for.
+// Weights that are stored as uint8, uint16 or float16 are read as the numbers that they stand for. A network that goes round
+// in circles, as those with loops do, is refused.
 func ReadTFJS(doc []byte, shards map[string][]byte, o *Options) (*TFJS, error) {
 	if len(doc) > maxHeaderBytes {
 		return nil, fmt.Errorf("%w: model.json of %d bytes", weights.ErrTooLarge, len(doc))
@@ -85,7 +85,9 @@ func ReadTFJS(doc []byte, shards map[string][]byte, o *Options) (*TFJS, error) {
 			return nil, fmt.Errorf("%w: %d bytes of shards belong to no weight", weights.ErrCorrupt, n)
 		}
 	}
-	m.graphErr = m.readGraph(&d)
+	if err := m.readGraph(&d); err != nil {
+		return nil, err
+	}
 	return m, nil
 }
 
@@ -225,14 +227,8 @@ func openTFJS(file string, o *Options) (*TFJS, error) {
 	return m, nil
 }
 
-// Graph is the network; it has no nodes where the model is one of layers. The caller must not change it. An error says that
-// the network is damaged, or goes round in circles, as those with loops do; the weights can be read all the same.
-func (m *TFJS) Graph() (*Graph, error) {
-	if m.graphErr != nil {
-		return nil, m.graphErr
-	}
-	return &m.graph, nil
-}
+// Graph is the network; it has no nodes where the model is one of layers. The caller must not change it.
+func (m *TFJS) Graph() *Graph { return &m.graph }
 
 // baseName is the node that a reference such as "name:1" or "^name" is to.
 func baseName(ref string) string {
