@@ -91,16 +91,19 @@ func (n *speechNet) run(ctx context.Context, s *mediaScratch, b []byte, l *media
 	return n.pass(ctx, s, sound, feature)
 }
 
-// pass computes the mean vector over all windows. Silence follows the sound until its last window is whole.
+// pass computes the mean vector over all windows. Half a window of silence lies before and after the sound, so that its ends
+// are heard in the middle of a window too and a word shorter than a window is heard at every place in it; more follows until the
+// last window is whole.
 //
 // The layers see time as it is, without zeros around, so that many windows pass as one long picture: what they share is computed
 // once, and the result is that of each window by itself.
 func (n *speechNet) pass(ctx context.Context, s *mediaScratch, samples, feature []float32) error {
 	const window = (speechFrames-1)*speechHop + speechFrame
 	const step = speechStep * speechHop
-	windows := 1 + (max(len(samples)-window, 0)+step-1)/step
+	windows := 1 + (len(samples)+step-1)/step // of the samples and two halves of a window
 	wave := layer.Grow(&s.input, window+(windows-1)*step)
-	clear(wave[copy(wave, samples):])
+	clear(wave[:window/2])
+	clear(wave[window/2+copy(wave[window/2:], samples):])
 	for i := range wave {
 		wave[i] *= 1 << 15 // the model was trained on the numbers of 16 bits
 	}
