@@ -14,7 +14,7 @@ import (
 // env is what the expressions of a statement look at.
 func (s *Session) env(x *execution) *plan.Env {
 	return &plan.Env{Context: x.ctx, Params: x.params, Style: s.Style(), Now: time.UnixMicro(s.nowMicros()),
-		Statement: s.engine.now(), Embed: s.engine.embed, Call: s.call}
+		Statement: s.engine.now(), Embed: s.engine.embed, EmbedMedia: s.engine.embedMedia, Call: s.call}
 }
 
 // runDirect answers a SELECT without DuckDB.

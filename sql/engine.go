@@ -34,6 +34,11 @@ type Options struct {
 	// Models are the installed models, behind quantize_model and its kin. Nil: there are none.
 	Models *model.Registry
 
+	// MediaEncoder turns pictures (kind "image") or sounds ("audio") into vectors, behind embed_image and embed_audio. model is
+	// the one that is named, "" the standard one of its kind. Its error wraps db.ErrNoModel while that is not installed. Nil
+	// means there is never a model.
+	MediaEncoder func(ctx context.Context, kind, model string, items [][]byte) ([][]float32, error)
+
 	now func() time.Time // tests
 }
 

@@ -21,6 +21,16 @@ func (e *Engine) ownFunctions() map[string][]duck.ScalarFunction {
 			{Name: "__engram_embed", Params: []duck.Type{duck.Varchar, duck.Varchar, duck.Varchar}, Returns: vector, Exec: e.embedChunk},
 		},
 	}
+	for _, kind := range []string{"image", "audio"} {
+		name := "__engram_embed_" + kind
+		exec := func(ctx context.Context, args []duck.Vector, rows int, out *duck.Writer) error {
+			return e.embedMediaChunk(ctx, kind, args, rows, out)
+		}
+		all[name] = []duck.ScalarFunction{
+			{Name: name, Params: []duck.Type{duck.Varchar, duck.Blob}, Returns: vector, Exec: exec},
+			{Name: name, Params: []duck.Type{duck.Varchar, duck.Blob, duck.Varchar}, Returns: vector, Exec: exec},
+		}
+	}
 	hit := duck.List(duck.Struct(duck.Field{Name: "id", Type: duck.BigInt}, duck.Field{Name: "score", Type: duck.Double}))
 	all["__engram_cosine_top_k"] = []duck.ScalarFunction{{Name: "__engram_cosine_top_k", NullIn: true, Returns: hit, Exec: topKChunk,
 		Params: []duck.Type{duck.Varchar, vector, duck.BigInt, duck.Varchar, duck.Varchar, duck.Varchar, duck.BigInt}}}

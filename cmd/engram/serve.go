@@ -138,7 +138,7 @@ func openHouse(dir, models string, o *db.Options) (*house, error) {
 		return nil, err
 	}
 	engine, err := sql.Open(d, &sql.Options{Logger: o.Logger, Version: version, TextEncoder: o.TextEncoder, Model: namedEncoder(registry),
-		MemoryLimit: 2 * o.MemoryLimit, Models: registry})
+		MediaEncoder: mediaEncoder(registry), MemoryLimit: 2 * o.MemoryLimit, Models: registry})
 	if err != nil {
 		return nil, errors.Join(err, d.Close())
 	}

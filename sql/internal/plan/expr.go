@@ -31,6 +31,8 @@ type Env struct {
 	// Embed turns texts into vectors, for embed(text [, model]); model "" is the default one. It is called once per
 	// evaluation with one text.
 	Embed func(ctx context.Context, model string, texts []string) ([][]float32, error)
+	// EmbedMedia is Embed for pictures ("image") and sounds ("audio"), for embed_image and embed_audio(bytea [, model]).
+	EmbedMedia func(ctx context.Context, kind, model string, items [][]byte) ([][]float32, error)
 	// Call answers functions of the session and of pg_catalog: current_user, current_schema, version,
 	// current_setting, pg_get_userbyid ... by their lower-case name.
 	Call func(ctx context.Context, name string, args []any) (any, error)

@@ -1,6 +1,8 @@
 package plan
 
 import (
+	"strings"
+
 	pgquery "github.com/pganalyze/pg_query_go/v6"
 
 	"engram/sql/types"
@@ -243,15 +245,37 @@ func (a *analyzer) embed(q *query, f *pgquery.FuncCall) *node {
 	}
 	n := a.callNode(s, a.bind(s, args, f.Location), args, f.Location)
 	n.run = nil
-	if name == "embed" {
-		n.run = strict(args, embedText)
-		for _, x := range args {
-			if x.run == nil {
-				n.run = nil
-			}
+	n.run = strict(args, func(env *Env, v []any) (any, error) {
+		if kind, ok := strings.CutPrefix(name, "embed_"); ok {
+			return embedMedia(env, kind, v)
+		}
+		return embedText(env, v)
+	})
+	for _, x := range args {
+		if x.run == nil {
+			n.run = nil
 		}
 	}
 	return n
+}
+
+// embedMedia gives the vector of a picture or a sound.
+func embedMedia(env *Env, kind string, v []any) (any, error) {
+	if env.EmbedMedia == nil {
+		return nil, types.Errorf(types.CodeFeatureNotSupported, "embed_%s cannot be called here", kind)
+	}
+	model := ""
+	if len(v) > 1 {
+		model = v[1].(string)
+	}
+	out, err := env.EmbedMedia(env.ctx(), kind, model, [][]byte{v[0].([]byte)})
+	if err != nil {
+		return nil, err
+	}
+	if len(out) != 1 {
+		return nil, types.Errorf(types.CodeInternalError, "the encoder gave %d vectors for one input", len(out))
+	}
+	return out[0], nil
 }
 
 func embedText(env *Env, v []any) (any, error) {

@@ -242,6 +242,8 @@ embed(text) vector = __engram_embed($@, $1)
 embed(text, text) vector = __engram_embed($@, $*)
 embed_image(bytea) vector = __engram_embed_image($@, $*)
 embed_audio(bytea) vector = __engram_embed_audio($@, $*)
+embed_image(bytea, text) vector = __engram_embed_image($@, $*)
+embed_audio(bytea, text) vector = __engram_embed_audio($@, $*)
 `
 
 // Sets: the template gives the list that is unnested.
