@@ -54,7 +54,7 @@ func noMediaModel(kind string, cause error) *Error {
 	e := types.Errorf(types.CodeObjectNotInPrerequisiteState, "embed_%s: no model for it is installed", kind).
 		WithHint("Run \"make models\", or \"engram model import\" with the files of a model, and try again.")
 	if e.Cause = cause; cause != nil {
-		e.Detail = strings.TrimPrefix(cause.Error(), "db: ")
+		e.Detail = strings.TrimPrefix(cause.Error(), db.ErrNoModel.Error()+": ")
 	}
 	return e
 }

@@ -198,3 +198,30 @@ func modelDirs() []string {
 	}
 	return []string{filepath.Join(root, "models")}
 }
+
+// TestMobileNetV1Pictures compares the likeliest classes of the installed mobilenet, by number: it comes without names.
+func TestMobileNetV1Pictures(t *testing.T) {
+	dir, err := model.Find(modelDirs(), model.DefaultImage)
+	if err != nil {
+		t.Skipf("skipped, the model is not installed: %v", err)
+	}
+	e, err := model.OpenImages(dir, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	for file, class := range map[string]int{"cat.bmp": 286, "grace_hopper.bmp": 835, "bird.bmp": 20} { // Egyptian cat, suit, chickadee
+		b, err := os.ReadFile(filepath.Join(sharedDir(t), "data", "pictures", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := e.Classify(t.Context(), b, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("%s: %v", file, got)
+		if got[0].ID != class {
+			t.Errorf("%s: %v, want class %d", file, got, class)
+		}
+	}
+}
