@@ -81,7 +81,7 @@ func naiveScore(q []int8, record []byte, scale float32, nibbles bool) float32 {
 			sum += int(q[i]) * (int(record[i]) - 128)
 		}
 	}
-	product := float32(sum) * scale
+	product := float32(float32(sum) * scale) // rounded before the sum
 	return product + math.Float32frombits(binary.LittleEndian.Uint32(record[size-CodeTail:]))
 }
 
