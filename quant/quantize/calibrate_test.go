@@ -353,3 +353,26 @@ func TestOneRunAtATime(t *testing.T) {
 		t.Errorf("the second run: err %v", second)
 	}
 }
+
+// TestAccept: a model that the caller refuses is not left as the result, nor is a journal; one that it takes is.
+func TestAccept(t *testing.T) {
+	src, dir := tinyModel(t), t.TempDir()
+	out := filepath.Join(dir, "out")
+	refused := errors.New("not good enough")
+	for _, want := range []error{refused, nil} {
+		judged := false
+		_, err := quantize.Run(t.Context(), src, out, &quantize.Options{Accept: func(dir string) error {
+			judged = true
+			if err := model.Verify(t.Context(), dir); err != nil {
+				t.Error(err)
+			}
+			return want
+		}})
+		if !errors.Is(err, want) || !judged {
+			t.Errorf("err %v, want %v; judged %v", err, want, judged)
+		}
+		if left, _ := os.ReadDir(dir); (len(left) == 0) != (want != nil) {
+			t.Errorf("with %v there is %v", want, left)
+		}
+	}
+}

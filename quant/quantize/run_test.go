@@ -235,3 +235,40 @@ func TestParseRule(t *testing.T) {
 		}
 	}
 }
+
+// TestJournalCannotBe: where the journal cannot be written nothing is made.
+func TestJournalCannotBe(t *testing.T) {
+	in, dir := weightFile(t), t.TempDir()
+	out := filepath.Join(dir, "out.parquet")
+	if err := os.Mkdir(journalOf(out), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := quantize.Run(t.Context(), in, out, nil); err == nil {
+		t.Error("a folder was taken for the journal")
+	}
+	if _, err := quantize.Run(t.Context(), in, filepath.Join(in, "x", "out.parquet"), nil); err == nil {
+		t.Error("a file was taken for a folder")
+	}
+}
+
+// TestBackToFloats: with Force and rules, codes become numbers again.
+func TestBackToFloats(t *testing.T) {
+	in, dir := weightFile(t), t.TempDir()
+	coded, out := filepath.Join(dir, "coded.parquet"), filepath.Join(dir, "out.parquet")
+	if _, err := quantize.Run(t.Context(), in, coded, &quantize.Options{Type: quantize.Int4}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := quantize.Run(t.Context(), coded, out, &quantize.Options{Force: true, Layers: []quantize.Rule{{"*", quantize.FP32}}}); err != nil {
+		t.Fatal(err)
+	}
+	a, b := openFile(t, coded), openFile(t, out)
+	for _, l := range b.Layers() {
+		want, _, err := a.Float32(l.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, _, err := b.Float32(l.Name); err != nil || l.Quant.Bits() != 0 || !slices.Equal(got, want) {
+			t.Errorf("layer %q: %s, err %v", l.Name, l.Quant, err)
+		}
+	}
+}
