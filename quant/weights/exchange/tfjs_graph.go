@@ -1,7 +1,6 @@
 package exchange
 
 import (
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -19,33 +18,72 @@ type tfjsNode struct {
 	Attr  map[string]json.RawMessage `json:"attr"`
 }
 
-// tfjsAttr is an AttrValue. Integers are texts, and bytes are base64, as protobuf writes them in JSON.
+// tfjsAttr is an AttrValue. Integers are texts, as protobuf writes them in JSON.
 type tfjsAttr struct {
-	Text  *string      `json:"s"`
+	Text  *tfjsBytes   `json:"s"`
 	Int   *json.Number `json:"i"`
 	Float *float32     `json:"f"`
 	Bool  *bool        `json:"b"`
-	Type  *string      `json:"type"`
+	Type  *tfjsType    `json:"type"`
 	Shape *struct {
 		Dim []struct {
 			Size json.Number `json:"size"`
 		} `json:"dim"`
 	} `json:"shape"`
 	List *struct {
-		Texts  []string      `json:"s"`
+		Texts  []tfjsBytes   `json:"s"`
 		Ints   []json.Number `json:"i"`
 		Floats []float32     `json:"f"`
 	} `json:"list"`
 }
 
+// tfjsBytes are bytes: base64, as protobuf writes them in JSON, or an array of numbers, as some converters do.
+type tfjsBytes []byte
+
+func (t *tfjsBytes) UnmarshalJSON(b []byte) error {
+	if len(b) > 0 && b[0] != '[' {
+		return json.Unmarshal(b, (*[]byte)(t))
+	}
+	var numbers []uint16 // a []uint8 would be base64
+	if err := json.Unmarshal(b, &numbers); err != nil {
+		return err
+	}
+	*t = make([]byte, len(numbers))
+	for i, n := range numbers {
+		if n > 0xff {
+			return fmt.Errorf("%d is no byte", n)
+		}
+		(*t)[i] = byte(n)
+	}
+	return nil
+}
+
+// tfjsType is the name of a DataType. Protobuf writes enumerations in JSON by name or by number.
+type tfjsType string
+
+// tfjsTypeNames are the numbers of the types that graphs here have (tensorflow/core/framework/types.proto).
+var tfjsTypeNames = map[string]tfjsType{"1": "DT_FLOAT", "3": "DT_INT32", "4": "DT_UINT8", "6": "DT_INT8", "7": "DT_STRING", "9": "DT_INT64", "10": "DT_BOOL"}
+
+func (t *tfjsType) UnmarshalJSON(b []byte) error {
+	var name string
+	if err := json.Unmarshal(b, &name); err == nil {
+		*t = tfjsType(name)
+		return nil
+	}
+	var n json.Number
+	if err := json.Unmarshal(b, &n); err != nil {
+		return err
+	}
+	name = n.String()
+	if *t = tfjsTypeNames[name]; *t == "" {
+		*t = tfjsType("DT_" + name)
+	}
+	return nil
+}
+
 // setting turns an attribute into a Setting; of those that no node here needs, such as tensors in place, it is empty.
 func (a *tfjsAttr) setting() (s Setting, err error) {
-	text := func(t string) {
-		b, e := base64.StdEncoding.DecodeString(t)
-		if s.Texts = append(s.Texts, string(b)); e != nil {
-			err = fmt.Errorf("%w: attribute: %w", weights.ErrCorrupt, e)
-		}
-	}
+	text := func(t tfjsBytes) { s.Texts = append(s.Texts, string(t)) }
 	number := func(n json.Number) {
 		v, e := strconv.ParseInt(n.String(), 10, 64)
 		if s.Ints = append(s.Ints, v); e != nil {
@@ -65,7 +103,7 @@ func (a *tfjsAttr) setting() (s Setting, err error) {
 			s.Ints[0] = 1
 		}
 	case a.Type != nil:
-		s.Texts = []string{*a.Type}
+		s.Texts = []string{string(*a.Type)}
 	case a.Shape != nil:
 		for _, d := range a.Shape.Dim {
 			number(d.Size)
