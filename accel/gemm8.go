@@ -87,7 +87,6 @@ type byteScratch struct {
 	first  []int32 // for each tile and each group of it a number a row
 	panel  []byte  // unpacked codes
 	sums   []float32
-	moved  []float32
 	ints   [tileBytes * byteCols]int32 // a tile of C that hangs over the edge
 	floats [tileBytes * byteCols]float32
 

@@ -142,8 +142,6 @@ func (b builtin) exec(ctx context.Context, args []duck.Vector, rows int, out *du
 	return nil
 }
 
-var boolType = types.Of(types.BoolOID)
-
 // planEnv is what the analyser's functions look at inside of DuckDB.
 func (r *duckRun) planEnv(ctx context.Context) *plan.Env {
 	env := r.exprEnv

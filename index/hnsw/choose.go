@@ -13,7 +13,6 @@ type chooser struct {
 	keys  []uint64 // candidates, nearest first
 	ids   []uint32
 	dists []float32 // of candidate to row
-	left  []uint32  // candidates neither kept nor passed over
 	to    []float32 // of kept to left
 	kept  []uint32
 	query accel.CodeQuery

@@ -47,14 +47,6 @@ func newSpectrum(p *layer.Params, frame, hop int, magnitude bool) (*spectrum, er
 	return sp, err
 }
 
-// frames is how many whole frames n samples have.
-func (sp *spectrum) frames(n int) int {
-	if n < sp.frame {
-		return 0
-	}
-	return (n-sp.frame)/sp.hop + 1
-}
-
 // run writes the bands of n frames, which begin at hop samples from each other, to dst.
 func (sp *spectrum) run(s *mediaScratch, dst, samples []float32, n int) {
 	frame := layer.Grow(&s.front, sp.size)

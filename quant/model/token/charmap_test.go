@@ -19,7 +19,7 @@ func smallCharMap() []byte {
 	const root, a, ab = 256, 256 ^ 'a', 512 ^ 'b'
 	units[0] = root << 10
 	units[a] = (512^a)<<10 | 1<<8 | 'a'
-	units[512] = 1<<31 | 0
+	units[512] = 1 << 31
 	units[ab] = (768^ab)<<10 | 1<<8 | 'b'
 	units[768] = 1<<31 | 2
 	b := binary.LittleEndian.AppendUint32(nil, uint32(4*len(units)))
