@@ -175,6 +175,7 @@ func (s *soak) settle() {
 	if s.bad.Load() {
 		return
 	}
+	must(s.t, s.d.BuildIndexes(ctx, s.table, nil)) // a phase may be over before all that was broken is made anew
 	must(s.t, s.d.Verify(ctx))
 	must(s.t, s.d.Close())
 	s.damage(rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 40)))
