@@ -149,9 +149,6 @@ func (a modelArgs) texts(k int) []string {
 	return texts
 }
 
-// errRejected says that a model did not pass.
-var errRejected = errors.New("the model is rejected")
-
 // modelError gives errors of models their SQLSTATE.
 func modelError(err error) error {
 	var own *Error
@@ -162,7 +159,7 @@ func modelError(err error) error {
 	switch {
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return err
-	case errors.Is(err, errRejected):
+	case errors.Is(err, validate.ErrRejected):
 		code = types.CodeCheckViolation
 	case errors.Is(err, model.ErrNotFound), errors.Is(err, weights.ErrNoLayer):
 		code = types.CodeUndefinedObject
@@ -287,17 +284,9 @@ func (e *Engine) quantizeModel(ctx context.Context, a modelArgs) ([][]any, error
 	}
 	verdict := any(nil)
 	if a.flag(10, true) {
-		o.Accept = func(dir string) error {
-			r, err := validate.Run(ctx, input, dir, &validate.Options{Texts: a.texts(11), Cosine: a.real(12)})
-			if err != nil {
-				return err
-			}
-			if !r.Passed {
-				return fmt.Errorf("%w: %s", errRejected, r.Reason)
-			}
-			verdict = strings.TrimSpace(strings.Join(append([]string{summary(r)}, r.Warnings...), "; "))
-			return r.Save(dir)
-		}
+		o.Accept = validate.Accept(ctx, input, &validate.Options{Texts: a.texts(11), Cosine: a.real(12)}, func(r *validate.Report) {
+			verdict = strings.Join(append([]string{summary(r)}, r.Warnings...), "; ")
+		})
 	}
 	r, err := quantize.Run(ctx, input, output, o)
 	if err != nil {

@@ -55,9 +55,6 @@ type quantizeReport struct {
 	Validation   *validate.Report `json:"validation,omitempty"`
 }
 
-// errRejected says that a model did not pass. What was at the output is still there.
-var errRejected = errors.New("the model is rejected, nothing was installed")
-
 func (c *modelQuantize) Run(ctx context.Context) error {
 	if c.Config != "" {
 		if err := c.readConfig(c.Config); err != nil {
@@ -172,18 +169,10 @@ func (c *modelQuantize) judge(ctx context.Context, input string, report *quantiz
 	if !c.JSON {
 		v.Progress = func(done, total int) { bar.tell("validate", int64(done), int64(total)) }
 	}
-	return func(dir string) error {
-		r, err := validate.Run(ctx, input, dir, v)
+	return validate.Accept(ctx, input, v, func(r *validate.Report) {
 		bar.stop()
-		if err != nil {
-			return err
-		}
 		report.Validation = r
-		if !r.Passed {
-			return fmt.Errorf("%w: %s", errRejected, r.Reason)
-		}
-		return r.Save(dir)
-	}, nil
+	}), nil
 }
 
 // validation are the options of a comparison.

@@ -15,6 +15,27 @@ import (
 // ErrModels says that two models cannot be compared: they are of different kinds or give vectors of different lengths.
 var ErrModels = errors.New("validate: the models cannot be compared")
 
+// ErrRejected says that a model did not pass. Its text says why.
+var ErrRejected = errors.New("the model is rejected, nothing was installed")
+
+// Accept judges models made from reference before they are installed: see quantize.Options.Accept. The report of one that passes is kept
+// in its directory. done, if not nil, is shown every report, also that of one that is rejected, which is ErrRejected.
+func Accept(ctx context.Context, reference string, o *Options, done func(*Report)) func(dir string) error {
+	return func(dir string) error {
+		r, err := Run(ctx, reference, dir, o)
+		if err != nil {
+			return err
+		}
+		if done != nil {
+			done(r)
+		}
+		if !r.Passed {
+			return fmt.Errorf("%w: %s", ErrRejected, r.Reason)
+		}
+		return r.Save(dir)
+	}
+}
+
 // Defaults of the thresholds.
 const (
 	Cosine     = 0.95 // least mean cosine
