@@ -13,6 +13,7 @@ import (
 
 	"engram/accel"
 	"engram/db"
+	"engram/index"
 )
 
 // verifyCommand checks a database that no server has open.
@@ -37,6 +38,8 @@ type verifyReport struct {
 	Problems []string       `json:"problems"`
 	Recall   []recallReport `json:"recall,omitempty"`
 	TookS    float64        `json:"took_s"`
+
+	badIndex bool // an index file is broken
 }
 
 // recallReport is how good a vector index is.
@@ -107,6 +110,7 @@ func (c *verifyCommand) verify(ctx context.Context, d *db.DB) (*verifyReport, er
 	r := &verifyReport{Tables: v.Tables, Rows: v.Rows, Segments: v.Segments, Indexes: v.Indexes, Unbuilt: v.Unbuilt, Problems: []string{}}
 	for _, p := range v.Problems {
 		r.Problems = append(r.Problems, p.Error())
+		r.badIndex = r.badIndex || errors.Is(p, index.ErrFile)
 	}
 	if c.Recall {
 		err = c.recall(ctx, d, r)
@@ -173,6 +177,9 @@ func (r *verifyReport) print(w io.Writer) {
 	}
 	if r.OK {
 		fmt.Fprintln(w, "nothing is wrong")
+	}
+	if r.badIndex {
+		fmt.Fprintln(w, "no row is lost by a broken index file: REINDEX makes it anew, and so does a server in the background")
 	}
 }
 
